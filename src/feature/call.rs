@@ -1,0 +1,159 @@
+//! One call: what a tool is given, what comes out, and what it cost.
+
+use super::event::Sink;
+use super::id::FeatureId;
+use crate::diagnostic::{Blame, Diagnostic};
+use crate::limit::Limits;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What a call runs under. Cheap to clone; holds no handle to the host.
+#[derive(Clone)]
+pub struct CallContext {
+    /// Whose contribution runs.
+    pub feature: Arc<FeatureId>,
+    /// The bounds, as the user and the feature set them.
+    pub limits: Arc<Limits>,
+    /// Where live events and log lines go.
+    pub sink: Arc<dyn Sink>,
+    /// Set to end the call early.
+    pub cancel: Cancel,
+    /// The clock and seed the script sees.
+    pub conditions: Conditions,
+}
+
+/// Time and randomness as a call sees them; given, so that a call can be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conditions {
+    /// The wall clock, in milliseconds since the Unix epoch; `None` reads the system's.
+    pub now: Option<i64>,
+    /// The seed of the random numbers.
+    pub seed: u64,
+}
+
+/// A switch that ends a call early; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Ends the call at its next step.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for code that polls it at every step.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// What came of one call.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The result as JSON, or why there is none.
+    pub result: Result<Value, Failure>,
+    /// Text for the model that the call staged; empty unless it succeeded.
+    pub notices: Vec<String>,
+    /// What it cost.
+    pub receipt: Receipt,
+}
+
+impl Outcome {
+    /// A result, at no cost that is known.
+    pub fn success(value: impl Into<Value>) -> Self {
+        let (notices, receipt) = Default::default();
+        Self { result: Ok(value.into()), notices, receipt }
+    }
+
+    /// No result, at no cost that is known.
+    pub fn failure(failure: impl Into<Failure>) -> Self {
+        let (notices, receipt) = Default::default();
+        Self { result: Err(failure.into()), notices, receipt }
+    }
+}
+
+/// Why there is no result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The first is the reason; others add to it (each bad argument is one).
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Failure {
+    /// Whose turn it is.
+    pub fn blame(&self) -> Blame {
+        self.diagnostics.first().map_or(Blame::Host, |first| first.blame)
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { diagnostics: vec![diagnostic] }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.diagnostics.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(&diagnostic.message)?;
+            for help in &diagnostic.help {
+                write!(f, "; {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What one call cost. Zero where the runtime cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Receipt {
+    /// Engine steps and charges of natives.
+    pub operations: u64,
+    /// Time on the sandbox thread.
+    #[serde(rename = "time_us", serialize_with = "as_micros")]
+    pub time: Duration,
+    /// Time from hand-over to answer, waiting included.
+    #[serde(rename = "elapsed_us", serialize_with = "as_micros")]
+    pub elapsed: Duration,
+    /// Most bytes held at once.
+    pub peak_memory: u64,
+    /// Bytes that stayed behind.
+    pub leaked_memory: u64,
+    /// Messages of a denied optional request (`emit`, `notify`) that went nowhere.
+    pub dropped_messages: u64,
+    /// Bytes of arguments as JSON.
+    pub bytes_in: u64,
+    /// Bytes of the result as JSON.
+    pub bytes_out: u64,
+    /// How much of its tightest bound the call used, in percent of operations, time or memory.
+    pub headroom: Headroom,
+}
+
+/// Percent of each bound that was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Headroom {
+    /// Of the operations.
+    pub operations: u8,
+    /// Of the time.
+    pub time: u8,
+    /// Of the memory.
+    pub memory: u8,
+}
+
+fn as_micros<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,300 @@
+//! The catalog: the immutable snapshot of everything installed, and the only way to call it.
+//!
+//! Every call passes the same checks in the same order, whatever runs behind it: arguments, the run
+//! under lowered limits, the result, the receipt. What a contribution does wrong becomes an outcome
+//! that says so; nothing it does becomes a panic of the host. Permissions, hooks and the log are the
+//! pod's.
+
+mod call;
+mod decide;
+#[cfg(test)]
+mod tests;
+
+use super::call::{Cancel, Conditions, Outcome};
+use super::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
+use super::event::{Silent, Sink};
+use super::gate::Speaker;
+use super::grant::GrantSet;
+use super::hook::{Hook, HookOutcome, HookPoint};
+use super::id::FeatureId;
+use super::report::FeatureInstallReport;
+use super::tool::Tool;
+use crate::diagnostic::Diagnostic;
+use crate::limit::Limits;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What one call is given beside its arguments.
+#[derive(Clone)]
+pub struct CallOptions {
+    /// Where live events go; the default forgets them.
+    pub sink: Arc<dyn Sink>,
+    /// Ends the call early.
+    pub cancel: Cancel,
+    /// The clock and the seed; the default reads the system's clock and draws a seed.
+    pub conditions: Conditions,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        let seed = RandomState::new().build_hasher().finish();
+        let conditions = Conditions { now: None, seed };
+        Self { sink: Arc::new(Silent), cancel: Cancel::default(), conditions }
+    }
+}
+
+/// Counts calls in flight; clones share the count.
+#[derive(Debug, Clone, Default)]
+pub struct InFlight(Arc<AtomicU64>);
+
+impl InFlight {
+    /// How many calls run or wait right now.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Takes a place if fewer than `most` are taken; it is given back when the place is dropped.
+    fn enter(&self, most: u64) -> Option<Place<'_>> {
+        let add = |taken: u64| (taken < most).then_some(taken + 1);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).ok()?;
+        Some(Place(&self.0))
+    }
+}
+
+struct Place<'a>(&'a AtomicU64);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A feature whose requests met the user's policy, and whose own code agreed to run.
+pub struct InstalledFeature {
+    descriptor: FeatureDescriptor,
+    speaker: Speaker,
+    limits: Arc<Limits>,
+    in_flight: InFlight,
+}
+
+impl InstalledFeature {
+    pub(super) fn new(
+        descriptor: FeatureDescriptor,
+        speaker: Speaker,
+        limits: Arc<Limits>,
+    ) -> Self {
+        Self { descriptor, speaker, limits, in_flight: InFlight::default() }
+    }
+
+    /// Which feature.
+    pub fn id(&self) -> &FeatureId {
+        &self.descriptor.id
+    }
+
+    /// What it declared.
+    pub fn descriptor(&self) -> &FeatureDescriptor {
+        &self.descriptor
+    }
+
+    /// What it was granted.
+    pub fn grants(&self) -> &GrantSet {
+        &self.speaker.grants
+    }
+
+    /// The bounds of its calls, before a tool lowers them further.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// A tool in the catalog.
+pub struct InstalledTool {
+    feature: Arc<InstalledFeature>,
+    index: usize,
+    limits: Arc<Limits>,
+    code: Arc<dyn Tool>,
+}
+
+impl InstalledTool {
+    /// Whose it is.
+    pub fn feature(&self) -> &FeatureId {
+        self.feature.id()
+    }
+
+    /// What its feature declared of it.
+    pub fn declaration(&self) -> &ToolDeclaration {
+        &self.feature.descriptor.tools[self.index]
+    }
+
+    /// The bounds of its calls.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// A hook in the catalog.
+pub struct InstalledHook {
+    feature: Arc<InstalledFeature>,
+    index: usize,
+    limits: Arc<Limits>,
+    code: Arc<dyn Hook>,
+}
+
+impl InstalledHook {
+    /// Whose it is.
+    pub fn feature(&self) -> &FeatureId {
+        self.feature.id()
+    }
+
+    /// What its feature declared of it.
+    pub fn declaration(&self) -> &HookDeclaration {
+        &self.feature.descriptor.hooks[self.index]
+    }
+
+    /// The bounds of its runs.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// Everything installed, at one moment. Made by [`InstallPlan::install`] and never changed; a reload
+/// makes another.
+///
+/// [`InstallPlan::install`]: super::registry::InstallPlan::install
+pub struct Catalog {
+    features: Vec<Arc<InstalledFeature>>,
+    tools: Vec<InstalledTool>,
+    by_name: HashMap<String, usize>,
+    hooks: [Vec<InstalledHook>; HookPoint::ALL.len()],
+    reports: Vec<FeatureInstallReport>,
+    diagnostics: Vec<Diagnostic>,
+    limits: Limits,
+    in_flight: InFlight,
+}
+
+impl Catalog {
+    /// Every tool: features by id, tools as declared. The same modules give the same order.
+    pub fn tools(&self) -> impl ExactSizeIterator<Item = &InstalledTool> {
+        self.tools.iter()
+    }
+
+    /// The tool of that name.
+    pub fn tool(&self, name: impl AsRef<str>) -> Option<&InstalledTool> {
+        self.by_name.get(name.as_ref()).map(|index| &self.tools[*index])
+    }
+
+    /// The hooks that listen at `point`: by band, then features by id, then as declared.
+    pub fn hooks(&self, point: HookPoint) -> impl ExactSizeIterator<Item = &InstalledHook> {
+        self.hooks[point as usize].iter()
+    }
+
+    /// The features that run, by id.
+    pub fn features(&self) -> impl ExactSizeIterator<Item = &InstalledFeature> {
+        self.features.iter().map(Arc::as_ref)
+    }
+
+    /// A report for every feature that was planned, by id.
+    pub fn reports(&self) -> &[FeatureInstallReport] {
+        &self.reports
+    }
+
+    /// Problems that belong to no feature.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The count of calls in flight, for the catalog that comes after this one.
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// Calls a tool and waits for its outcome.
+    ///
+    /// Whatever goes wrong is in the outcome: an unknown name (`call/unknown-tool`), too many calls
+    /// (`limit/in-flight`), arguments that are too large (`limit/arguments`) or do not fit
+    /// (`arguments/…`), a panic (`host/panic`), a result that is too large (`limit/result`) or does
+    /// not fit (`result/…`). A text that is too large is cut and says so.
+    pub fn call(&self, name: impl AsRef<str>, arguments: Value, options: CallOptions) -> Outcome {
+        call::call(self, name.as_ref(), arguments, options)
+    }
+
+    /// Asks one hook about one event and waits for its decision.
+    ///
+    /// What the decision does is the pod's to say. One that its point does not allow
+    /// (`hook/decision-not-allowed`), that carries too much (`limit/decision`, `limit/arguments`,
+    /// `limit/result`) or that needs a grant (`grant/hook`, `grant/notify`) becomes a failure.
+    pub fn decide(
+        &self,
+        feature: &FeatureId,
+        hook: &str,
+        event: Value,
+        options: CallOptions,
+    ) -> HookOutcome {
+        decide::decide(self, feature, hook, event, options)
+    }
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("reports", &self.reports).finish_non_exhaustive()
+    }
+}
+
+/// A catalog that is being put together.
+pub(super) struct CatalogParts {
+    pub limits: Limits,
+    pub reports: Vec<FeatureInstallReport>,
+    features: Vec<Arc<InstalledFeature>>,
+    tools: Vec<InstalledTool>,
+    hooks: Vec<InstalledHook>,
+    diagnostics: Vec<Diagnostic>,
+    in_flight: InFlight,
+}
+
+impl CatalogParts {
+    pub fn new(limits: Limits, in_flight: InFlight, diagnostics: Vec<Diagnostic>) -> Self {
+        let (reports, features, tools, hooks) = Default::default();
+        Self { limits, reports, features, tools, hooks, diagnostics, in_flight }
+    }
+
+    pub fn add_feature(&mut self, feature: Arc<InstalledFeature>) {
+        self.features.push(feature);
+    }
+
+    pub fn add_tool(&mut self, feature: &Arc<InstalledFeature>, index: usize, code: Arc<dyn Tool>) {
+        let limits = Arc::new(feature.limits.lowered(&feature.descriptor.tools[index].limits));
+        self.tools.push(InstalledTool { feature: Arc::clone(feature), index, limits, code });
+    }
+
+    pub fn add_hook(&mut self, feature: &Arc<InstalledFeature>, index: usize, code: Arc<dyn Hook>) {
+        let limits = Arc::new(feature.limits.lowered(&feature.descriptor.hooks[index].limits));
+        self.hooks.push(InstalledHook { feature: Arc::clone(feature), index, limits, code });
+    }
+
+    pub fn freeze(self) -> Catalog {
+        let name = |tool: &InstalledTool| tool.declaration().name.to_string();
+        let by_name = self.tools.iter().enumerate().map(|(index, tool)| (name(tool), index));
+        let mut hooks: [Vec<_>; HookPoint::ALL.len()] = Default::default();
+        let by_name = by_name.collect();
+        for hook in self.hooks {
+            hooks[hook.declaration().point as usize].push(hook);
+        }
+        for list in &mut hooks {
+            list.sort_by_key(|hook: &InstalledHook| hook.declaration().band);
+        }
+        Catalog {
+            features: self.features,
+            tools: self.tools,
+            by_name,
+            hooks,
+            reports: self.reports,
+            diagnostics: self.diagnostics,
+            limits: self.limits,
+            in_flight: self.in_flight,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One call of a tool: what is checked before it runs, and what is checked after.
+
+use super::{CallOptions, Catalog, InFlight, InstalledTool, Place};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::feature::call::{CallContext, Failure, Outcome};
+use crate::feature::capability::{Audience, Capability};
+use crate::feature::descriptor::ToolDeclaration;
+use crate::feature::event::Sink;
+use crate::feature::gate::{Gate, Span};
+use crate::feature::grant::GrantSet;
+use crate::feature::measure::{
+    bound_diagnostics, cut, json_bytes, json_char_bytes, prefix, shortened,
+};
+use crate::feature::schema::{Arguments, Subject, Type};
+use crate::limit::{Limit, Limits};
+use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Most bytes of an unknown name that are repeated to the caller.
+const SHOWN_NAME: usize = 80;
+
+pub(super) fn call(
+    catalog: &Catalog,
+    name: &str,
+    arguments: Value,
+    options: CallOptions,
+) -> Outcome {
+    let started = Instant::now();
+    let mut outcome = match prepare(catalog, name, arguments, &options) {
+        Ok(ready) => ready.run(options),
+        Err((failure, bytes_in)) => refused(failure, bytes_in),
+    };
+    if outcome.receipt.elapsed.is_zero() {
+        outcome.receipt.elapsed = started.elapsed();
+    }
+    outcome
+}
+
+/// A call that may run. It holds its places in the count of calls until it is over.
+struct Ready<'a> {
+    tool: &'a InstalledTool,
+    arguments: Arguments,
+    bytes_in: u64,
+    _places: [Place<'a>; 2],
+}
+
+fn prepare<'a>(
+    catalog: &'a Catalog,
+    name: &str,
+    arguments: Value,
+    options: &CallOptions,
+) -> Result<Ready<'a>, (Failure, u64)> {
+    let early = |diagnostic: Diagnostic| (Failure::from(diagnostic), 0);
+    let tool = catalog.tool(name).ok_or_else(|| early(unknown_tool(catalog, name)))?;
+    if options.cancel.is_cancelled() {
+        return Err(early(cancelled()));
+    }
+    let enter = |count: &'a InFlight, limits: &Limits| {
+        let most = limits.get(Limit::InFlight);
+        count.enter(most).ok_or_else(|| early(too_many_calls(most)))
+    };
+    let places = [
+        enter(&catalog.in_flight, &catalog.limits)?,
+        enter(&tool.feature.in_flight, &tool.limits)?,
+    ];
+    let most = tool.limits.get(Limit::Arguments);
+    let bytes_in = json_bytes(&arguments, most).ok_or_else(|| early(arguments_too_large(most)))?;
+    match tool.declaration().parameters.check_value(arguments) {
+        Ok(arguments) => Ok(Ready { tool, arguments, bytes_in, _places: places }),
+        Err(mismatches) => {
+            let diagnostics = mismatches.into_iter().map(Diagnostic::from).collect();
+            Err((bounded(Failure { diagnostics }, &tool.limits), bytes_in))
+        }
+    }
+}
+
+impl Ready<'_> {
+    fn run(self, options: CallOptions) -> Outcome {
+        let Self { tool, arguments, bytes_in, _places } = self;
+        let gate = Gate::new(
+            tool.feature.speaker.clone(),
+            Arc::clone(&tool.limits),
+            Span::Call,
+            options.sink,
+        );
+        let gate = Arc::new(gate);
+        let context = CallContext {
+            feature: Arc::clone(&tool.feature.speaker.feature),
+            limits: Arc::clone(&tool.limits),
+            sink: Arc::clone(&gate) as Arc<dyn Sink>,
+            cancel: options.cancel,
+            conditions: options.conditions,
+        };
+        let run = AssertUnwindSafe(|| tool.code.call(arguments, &context));
+        let outcome = catch_unwind(run).unwrap_or_else(|_| refused(panicked(tool).into(), 0));
+        if gate.withheld() > 0 {
+            tracing::debug!(feature = %tool.feature(), count = gate.withheld(), "events withheld");
+        }
+        settle(tool, outcome, bytes_in)
+    }
+}
+
+/// Holds what came out of a tool against what it declared and what it may cost.
+fn settle(tool: &InstalledTool, outcome: Outcome, bytes_in: u64) -> Outcome {
+    let Outcome { result, notices, mut receipt } = outcome;
+    let limits = &tool.limits;
+    let result = result
+        .and_then(|value| check_result(tool.declaration(), value, limits))
+        .map_err(|failure| bounded(failure, limits));
+    receipt.bytes_in = bytes_in;
+    receipt.bytes_out = match &result {
+        Ok(value) => json_bytes(value, u64::MAX).unwrap_or_default(),
+        Err(_) => 0,
+    };
+    let notices = match result {
+        Ok(_) => bound_notices(notices, tool.feature.grants(), limits),
+        Err(_) => Vec::new(),
+    };
+    Outcome { result, notices, receipt }
+}
+
+fn check_result(tool: &ToolDeclaration, value: Value, limits: &Limits) -> Result<Value, Failure> {
+    let most = limits.get(Limit::Result);
+    let kind = tool.returns.as_ref().unwrap_or(&Type::Any);
+    let value = kind.check(value).map_err(|mismatches| {
+        let diagnostics =
+            mismatches.into_iter().map(|each| each.into_diagnostic(Subject::Result)).collect();
+        Failure { diagnostics }
+    })?;
+    if json_bytes(&value, most).is_some() {
+        return Ok(value);
+    }
+    match value {
+        Value::String(text) => cut_result(&text, most).map(Value::String),
+        _ => None,
+    }
+    .ok_or_else(|| result_too_large(most).into())
+}
+
+/// The start of `text` and a line that says what is missing, together at most `most` bytes as JSON.
+/// `None` where the line has no room.
+fn cut_result(text: &str, most: u64) -> Option<String> {
+    let line = |shown: usize| {
+        let all = text.len();
+        format!(
+            "\n[cut: {shown} of {all} bytes shown; the rest was not kept, so ask for less at once]"
+        )
+    };
+    let longest: u64 = line(text.len()).chars().map(json_char_bytes).sum();
+    let room = most.checked_sub(longest + 2)?;
+    let kept = prefix(text, room, json_char_bytes);
+    Some(format!("{kept}{}", line(kept.len())))
+}
+
+/// What a call may tell the model: nothing without the grant, and no more than the bound.
+fn bound_notices(notices: Vec<String>, grants: &GrantSet, limits: &Limits) -> Vec<String> {
+    if notices.is_empty() {
+        return notices;
+    }
+    if !grants.covers(&Capability::Notify(Audience::Model)) {
+        tracing::debug!(count = notices.len(), "notices to the model withheld");
+        return Vec::new();
+    }
+    let mut left = limits.get(Limit::Notifications);
+    let mut kept = Vec::new();
+    for notice in notices {
+        let whole = notice.len() as u64 <= left;
+        let Some(text) = cut(notice, left, "\n[cut: limit/notifications]") else { break };
+        left -= text.len() as u64;
+        kept.push(text);
+        if !whole {
+            break;
+        }
+    }
+    kept
+}
+
+/// Cuts what a failure says to a size that callers read. A failure without a reason gets one.
+pub(super) fn bounded(mut failure: Failure, limits: &Limits) -> Failure {
+    if failure.diagnostics.is_empty() {
+        let message = "the call failed and did not say why";
+        failure.diagnostics.push(Diagnostic::author("call/unexplained", message));
+    }
+    bound_diagnostics(&mut failure.diagnostics, limits);
+    failure
+}
+
+fn refused(failure: Failure, bytes_in: u64) -> Outcome {
+    let mut outcome = Outcome::failure(failure);
+    outcome.receipt.bytes_in = bytes_in;
+    outcome
+}
+
+pub(super) fn cancelled() -> Diagnostic {
+    Diagnostic::caller("call/cancelled", "the call was cancelled before it began")
+}
+
+fn unknown_tool(catalog: &Catalog, name: &str) -> Diagnostic {
+    let shown = shortened(name, SHOWN_NAME);
+    let names = catalog.tools().map(|tool| tool.declaration().name.as_str());
+    let help = match nearest(&shown, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "ask for the list of tools".into(),
+    };
+    Diagnostic::caller("call/unknown-tool", format!("there is no tool `{shown}`")).help(help)
+}
+
+fn too_many_calls(most: u64) -> Diagnostic {
+    let message = format!("{most} calls are running or waiting, and no more may");
+    Diagnostic::caller(Limit::InFlight.code(), message).help("wait for one to end, then try again")
+}
+
+fn arguments_too_large(most: u64) -> Diagnostic {
+    let message = format!("the arguments have more than {most} bytes as JSON");
+    Diagnostic::caller(Limit::Arguments.code(), message).help("send less at once")
+}
+
+fn result_too_large(most: u64) -> Diagnostic {
+    let message = format!("the result has more than {most} bytes as JSON");
+    Diagnostic::author(Limit::Result.code(), message).help("return less at once, or page by page")
+}
+
+fn panicked(tool: &InstalledTool) -> Diagnostic {
+    let name = &tool.declaration().name;
+    Diagnostic::host("host/panic", format!("the tool `{name}` of `{}` panicked", tool.feature()))
+}

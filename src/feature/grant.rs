@@ -1,0 +1,344 @@
+//! Grants: what one feature was given, and the user's policy that decides it.
+//!
+//! Policy is data of the user. Nothing a feature declares can change it, and nothing here reads
+//! files: whoever loads the user's configuration binds it to folders and digests first, and hands
+//! over a [`HostPolicy`] that speaks of the features of this host alone.
+
+use super::capability::Capability;
+use super::descriptor::{CapabilityRequest, Need};
+use super::id::{FeatureId, FeatureSource};
+use super::report::CapabilityDenial;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one feature was granted. Only the planner makes one that holds anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct GrantSet(BTreeSet<Capability>);
+
+impl GrantSet {
+    /// Nothing at all.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// These and no others.
+    pub(crate) fn of(capabilities: impl IntoIterator<Item = Capability>) -> Self {
+        Self(capabilities.into_iter().collect())
+    }
+
+    /// Whether one of the grants is enough for `wanted`.
+    pub fn covers(&self, wanted: &Capability) -> bool {
+        self.0.iter().any(|grant| grant.covers(wanted))
+    }
+
+    /// Whether any grant opens the host module of that name, as `granted("http")` asks.
+    pub fn opens(&self, module: &str) -> bool {
+        self.0.iter().any(|grant| grant.module() == Some(module))
+    }
+
+    /// The grants, in a stable order.
+    pub fn iter(&self) -> impl Iterator<Item = &Capability> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What the user's policy says of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All that was asked for.
+    Granted,
+    /// Some of it.
+    Narrowed {
+        /// The parts that are granted.
+        granted: Vec<Capability>,
+        /// Why not all.
+        denial: CapabilityDenial,
+    },
+    /// Nothing.
+    Denied(CapabilityDenial),
+}
+
+/// The user's decisions about the features of this host.
+///
+/// Features built in and features of the user's own get the harmless set
+/// ([`Capability::is_harmless`]) and hooks that restrict. Features of projects and packages get pure
+/// computation until the user trusts them. Everything else is granted by name.
+#[derive(Debug, Clone, Default)]
+pub struct HostPolicy {
+    granted: BTreeMap<FeatureId, BTreeSet<Capability>>,
+    trusted: BTreeSet<FeatureId>,
+    disabled: BTreeSet<FeatureId>,
+}
+
+impl HostPolicy {
+    /// A policy that grants nothing by name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Grants `capability` to `feature`, should it ask.
+    #[must_use]
+    pub fn grant(mut self, feature: FeatureId, capability: Capability) -> Self {
+        self.granted.entry(feature).or_default().insert(capability);
+        self
+    }
+
+    /// Takes back what [`Self::grant`] gave; the harmless set of the user's own features stays.
+    #[must_use]
+    pub fn revoke(mut self, feature: &FeatureId, capability: &Capability) -> Self {
+        if let Some(granted) = self.granted.get_mut(feature) {
+            granted.retain(|grant| !capability.covers(grant));
+        }
+        self
+    }
+
+    /// Gives `feature` what a feature of the user's own gets.
+    #[must_use]
+    pub fn trust(mut self, feature: FeatureId) -> Self {
+        self.trusted.insert(feature);
+        self
+    }
+
+    /// Switches `feature` off.
+    #[must_use]
+    pub fn disable(mut self, feature: FeatureId) -> Self {
+        self.disabled.insert(feature);
+        self
+    }
+
+    /// Switches `feature` on again.
+    #[must_use]
+    pub fn enable(mut self, feature: &FeatureId) -> Self {
+        self.disabled.remove(feature);
+        self
+    }
+
+    /// Whether `feature` may run at all.
+    pub fn is_enabled(&self, feature: &FeatureId) -> bool {
+        !self.disabled.contains(feature)
+    }
+
+    /// Whether `feature` gets the harmless set and may add hooks that restrict.
+    pub fn is_trusted(&self, feature: &FeatureId) -> bool {
+        match feature.source() {
+            FeatureSource::Builtin | FeatureSource::User => true,
+            FeatureSource::Project | FeatureSource::Plugin(_) => self.trusted.contains(feature),
+        }
+    }
+
+    /// Decides about one request of `feature`. Has no effects.
+    pub fn decide(&self, feature: &FeatureId, request: &CapabilityRequest) -> Verdict {
+        let wanted = &request.capability;
+        let named: Vec<_> = self.granted.get(feature).into_iter().flatten().collect();
+        let harmless = wanted.is_harmless() && self.is_trusted(feature);
+        if harmless || named.iter().any(|grant| grant.covers(wanted)) {
+            return Verdict::Granted;
+        }
+        let parts: BTreeSet<_> = named.iter().filter_map(|grant| grant.narrow(wanted)).collect();
+        let denial = denial(feature, wanted, request.need, &parts);
+        match parts.is_empty() {
+            true => Verdict::Denied(denial),
+            false => Verdict::Narrowed { granted: parts.into_iter().collect(), denial },
+        }
+    }
+}
+
+fn denial(
+    feature: &FeatureId,
+    wanted: &Capability,
+    need: Need,
+    parts: &BTreeSet<Capability>,
+) -> CapabilityDenial {
+    let command = grant_command(feature, wanted);
+    let reason = if parts.is_empty() {
+        format!("`{wanted}` is not granted to `{feature}`")
+    } else {
+        let list: Vec<_> = parts.iter().map(|part| format!("`{part}`")).collect();
+        format!("of `{wanted}`, `{feature}` is granted only {}", list.join(", "))
+    };
+    CapabilityDenial { capability: wanted.clone(), need, reason, command }
+}
+
+/// The command that grants `capability` to `feature`, to copy into a shell.
+pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
+    format!("peasy grant {} {}", command_name(feature), quote(&capability.to_string()))
+}
+
+/// The command that gives `feature` what a feature of the user's own gets.
+pub fn trust_command(feature: &FeatureId) -> String {
+    format!("peasy trust {}", command_name(feature))
+}
+
+/// The command that switches `feature` on.
+pub fn enable_command(feature: &FeatureId) -> String {
+    format!("peasy enable {}", command_name(feature))
+}
+
+/// A feature of the user's own goes by its name, any other by its whole id.
+fn command_name(feature: &FeatureId) -> String {
+    match feature.source() {
+        FeatureSource::User => feature.name().to_string(),
+        _ => feature.to_string(),
+    }
+}
+
+/// `text` as one word of a POSIX shell.
+fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=.,/:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(text: &str) -> FeatureId {
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn capability(text: &str) -> Capability {
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn decide(policy: &HostPolicy, feature: &str, wanted: &str) -> Verdict {
+        policy.decide(&id(feature), &CapabilityRequest::required(capability(wanted), "for a test"))
+    }
+
+    #[test]
+    fn the_users_own_features_get_the_harmless_set() {
+        let policy = HostPolicy::new();
+        for feature in ["user:a", "builtin:a"] {
+            for wanted in ["store", "store:read", "emit", "notify:user"] {
+                assert_eq!(
+                    decide(&policy, feature, wanted),
+                    Verdict::Granted,
+                    "{feature} {wanted}"
+                );
+            }
+            for wanted in ["notify:model", "http=a.example", "exec=git", "ask", "memory:read"] {
+                assert!(matches!(decide(&policy, feature, wanted), Verdict::Denied(_)), "{wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_project_and_a_package_get_nothing_until_trusted() {
+        for feature in ["project:a", "plugin:0123abcd:a"] {
+            let policy = HostPolicy::new();
+            assert!(matches!(decide(&policy, feature, "store"), Verdict::Denied(_)));
+            assert!(!policy.is_trusted(&id(feature)));
+            let policy = policy.trust(id(feature));
+            assert_eq!(decide(&policy, feature, "store"), Verdict::Granted);
+            assert!(matches!(decide(&policy, feature, "exec=git"), Verdict::Denied(_)));
+        }
+    }
+
+    #[test]
+    fn a_grant_is_for_one_feature_of_one_source() {
+        let policy = HostPolicy::new().grant(id("user:a"), capability("exec=git"));
+        assert_eq!(decide(&policy, "user:a", "exec=git"), Verdict::Granted);
+        for other in ["user:b", "project:a", "builtin:a", "plugin:0123abcd:a"] {
+            assert!(matches!(decide(&policy, other, "exec=git"), Verdict::Denied(_)), "{other}");
+        }
+    }
+
+    #[test]
+    fn part_of_a_request_can_be_granted() {
+        let policy = HostPolicy::new()
+            .grant(id("user:a"), capability("http=api.example.com"))
+            .grant(id("user:a"), capability("http=www.example.com"));
+        let Verdict::Narrowed { granted, denial } = decide(&policy, "user:a", "http=*.example.com")
+        else {
+            panic!("two of its hosts are granted")
+        };
+        assert_eq!(
+            granted,
+            [capability("http=api.example.com"), capability("http=www.example.com")]
+        );
+        assert_eq!(
+            denial.reason,
+            "of `http=*.example.com`, `user:a` is granted only `http=api.example.com`, `http=www.example.com`"
+        );
+        assert_eq!(denial.command, "peasy grant a 'http=*.example.com'");
+    }
+
+    #[test]
+    fn a_denial_carries_the_command_that_ends_it() {
+        let Verdict::Denied(denial) = decide(&HostPolicy::new(), "project:a", "fs:read=it's/**")
+        else {
+            panic!("nothing is granted")
+        };
+        let diagnostic = denial.diagnostic();
+        assert_eq!(diagnostic.code, "grant/fs");
+        assert_eq!(diagnostic.blame, crate::diagnostic::Blame::Operator);
+        let help = r"allow it with `peasy grant project:a 'fs:read=it'\''s/**'`";
+        assert_eq!(diagnostic.help, [help]);
+    }
+
+    #[test]
+    fn what_is_revoked_is_gone_with_all_that_it_covers() {
+        let policy = HostPolicy::new()
+            .grant(id("user:a"), capability("http=api.example.com"))
+            .grant(id("user:a"), capability("exec=git"))
+            .revoke(&id("user:a"), &capability("http=*.example.com"));
+        assert!(matches!(decide(&policy, "user:a", "http=api.example.com"), Verdict::Denied(_)));
+        assert_eq!(decide(&policy, "user:a", "exec=git"), Verdict::Granted);
+    }
+
+    #[test]
+    fn features_are_switched_off_and_on() {
+        let policy = HostPolicy::new().disable(id("user:a"));
+        assert!(!policy.is_enabled(&id("user:a")) && policy.is_enabled(&id("user:b")));
+        assert!(policy.enable(&id("user:a")).is_enabled(&id("user:a")));
+    }
+
+    #[test]
+    fn a_grant_set_answers_for_capabilities_and_modules() {
+        let grants = GrantSet::of([capability("store:read"), capability("http=*.example.com")]);
+        assert!(grants.covers(&capability("store:read")) && !grants.covers(&capability("store")));
+        assert!(grants.covers(&capability("http=api.example.com")));
+        assert!(grants.opens("store") && grants.opens("http") && !grants.opens("fs"));
+        let json = serde_json::to_string(&grants).expect("strings");
+        assert_eq!(json, r#"["store:read","http=*.example.com"]"#);
+        assert!(GrantSet::none().is_empty());
+    }
+
+    proptest! {
+        /// What comes out of a decision is never more than was asked for, nor more than was listed.
+        #[test]
+        fn no_verdict_exceeds_request_or_policy(
+            listed in prop::sample::subsequence(vec![
+                "store", "store:read", "http=*.example.com", "http=a.example.com:443",
+                "http=example.org", "fs:read=src/**", "fs:read=src/*/a", "exec=git",
+            ], 0..5),
+            wanted in prop::sample::select(vec![
+                "store", "http=a.example.com", "http=*.a.example.com", "http=*.example.com:443",
+                "fs:read=src/b/a", "fs:read=**", "exec=git", "ask",
+            ]),
+        ) {
+            let feature = id("project:a");
+            let policy = listed.iter().fold(HostPolicy::new(), |policy, text| {
+                policy.grant(feature.clone(), capability(text))
+            });
+            let named = GrantSet::of(listed.iter().map(|text| capability(text)));
+            match decide(&policy, "project:a", wanted) {
+                Verdict::Granted => prop_assert!(named.covers(&capability(wanted))),
+                Verdict::Narrowed { granted, .. } => for part in granted {
+                    prop_assert!(named.covers(&part) && capability(wanted).covers(&part));
+                },
+                Verdict::Denied(denial) => prop_assert_eq!(denial.capability, capability(wanted)),
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The contribution API: what a feature declares, what it is granted, what it installs.
+//!
+//! Scripts, built-ins, bridged servers and packages all come through here as the same descriptor
+//! and the same contributions. Nothing in this module knows a script engine, MCP or packages, and
+//! nothing hands out a handle to the host.
+
+pub mod call;
+pub mod capability;
+pub mod catalog;
+pub mod descriptor;
+pub mod event;
+mod gate;
+pub mod grant;
+pub mod hook;
+pub mod id;
+mod measure;
+pub mod registry;
+pub mod report;
+pub mod schema;
+pub mod service;
+#[cfg(test)]
+mod testing;
+pub mod tool;
+
+pub use call::{CallContext, Cancel, Conditions, Failure, Headroom, Outcome, Receipt};
+pub use capability::{Capability, CapabilityError};
+pub use catalog::{CallOptions, Catalog, InFlight, InstalledFeature, InstalledHook, InstalledTool};
+pub use descriptor::{
+    CapabilityRequest, EventChannelDeclaration, Example, FeatureDescriptor, FeatureRuntimeKind,
+    HookDeclaration, Need, ToolDeclaration, ToolHints,
+};
+pub use grant::{GrantSet, HostPolicy, Verdict};
+pub use hook::{
+    Band, Decision, EventKind, Hook, HookContribution, HookOutcome, HookPoint, ToolFilter,
+};
+pub use id::{ChannelName, FeatureId, FeatureName, FeatureSource, NameError, ToolName};
+pub use registry::{
+    Delivery, EventChannel, FeatureInstallContext, FeatureInstallError, FeatureModule,
+    FeatureRegistryBuilder, InstallPlan, Registered, RegistrationError,
+};
+pub use report::{
+    CapabilityDenial, ContributionName, FeatureInstallReport, FeatureState, SkippedContribution,
+};
+pub use service::{FeatureServiceProvider, HostService, HostServices, ServiceError};
+pub use tool::{Tool, ToolContribution};

@@ -1,0 +1,339 @@
+//! Planning: descriptors and policy become a list of what will be installed and why the rest is not.
+//!
+//! Runs no code of a feature but `descriptor`, and touches nothing.
+
+use super::context::Skipped;
+use super::{FeatureModule, FeatureRegistryBuilder, bounds};
+use crate::diagnostic::Diagnostic;
+use crate::feature::capability::Capability;
+use crate::feature::catalog::{Catalog, InFlight};
+use crate::feature::descriptor::{FeatureDescriptor, Need};
+use crate::feature::event::Sink;
+use crate::feature::grant::{
+    GrantSet, HostPolicy, Verdict, enable_command, grant_command, trust_command,
+};
+use crate::feature::id::{FeatureId, ToolName};
+use crate::feature::measure::{bound_diagnostics, shortened};
+use crate::feature::report::{
+    CapabilityDenial, ContributionName, FeatureInstallReport, FeatureState, SkippedContribution,
+};
+use crate::feature::service::HostServices;
+use crate::limit::Limits;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What will be installed, and what will not. Only a plan can be installed, and a plan only comes
+/// from [`FeatureRegistryBuilder::plan`].
+pub struct InstallPlan {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) limits: Limits,
+    pub(super) services: HostServices,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) in_flight: InFlight,
+}
+
+/// One module and what was decided about it.
+pub(super) struct Candidate {
+    pub module: Arc<dyn FeatureModule>,
+    pub descriptor: FeatureDescriptor,
+    pub grants: GrantSet,
+    pub skipped: Skipped,
+    pub report: FeatureInstallReport,
+}
+
+impl InstallPlan {
+    /// A report for every feature, by id: what will be installed if each feature's own code goes
+    /// through with it. Tools and hooks listed here are planned.
+    pub fn reports(&self) -> impl ExactSizeIterator<Item = &FeatureInstallReport> {
+        self.candidates.iter().map(|candidate| &candidate.report)
+    }
+
+    /// Problems that belong to no feature: a module that panicked before it could say who it is.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Runs each feature's install and freezes what came of it. A feature that errs or panics is
+    /// disabled; the others go on.
+    pub fn install(self) -> (Catalog, Vec<FeatureInstallReport>) {
+        super::install::install(self)
+    }
+}
+
+pub(super) fn plan(builder: FeatureRegistryBuilder) -> InstallPlan {
+    let FeatureRegistryBuilder { modules, policy, limits, services, sink, in_flight } = builder;
+    let mut diagnostics = Vec::new();
+    let mut candidates: Vec<_> =
+        modules.into_iter().filter_map(|module| describe(module, &mut diagnostics)).collect();
+    sort(&mut candidates);
+    refuse_disabled(&mut candidates, &policy);
+    refuse_duplicate_features(&mut candidates);
+    for candidate in running(&mut candidates) {
+        candidate.check_bounds(&limits);
+    }
+    for candidate in running(&mut candidates) {
+        candidate.decide_grants(&policy);
+        candidate.skip_repeated();
+    }
+    skip_duplicate_tools(&mut candidates);
+    for candidate in running(&mut candidates) {
+        candidate.skip_denied(&policy);
+        candidate.settle(&limits);
+    }
+    InstallPlan { candidates, diagnostics, limits, services, sink, in_flight }
+}
+
+fn describe(
+    module: Arc<dyn FeatureModule>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Candidate> {
+    let Ok(descriptor) = catch_unwind(AssertUnwindSafe(|| module.descriptor())) else {
+        let message = "a feature panicked while it was asked for its descriptor";
+        diagnostics.push(Diagnostic::host("host/panic", message));
+        return None;
+    };
+    let report = FeatureInstallReport {
+        feature: descriptor.id.clone(),
+        title: shortened(&descriptor.title, bounds::MAX_TITLE),
+        runtime: descriptor.runtime,
+        state: FeatureState::Enabled,
+        granted: Vec::new(),
+        denied: Vec::new(),
+        tools: Vec::new(),
+        hooks: Vec::new(),
+        skipped: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let (grants, skipped) = (GrantSet::none(), Skipped::default());
+    Some(Candidate { module, descriptor, grants, skipped, report })
+}
+
+/// By id; among features of one id, which are all refused, by what they declare.
+fn sort(candidates: &mut [Candidate]) {
+    let text = |candidate: &Candidate| serde_json::to_string(&candidate.descriptor).ok();
+    candidates
+        .sort_by(|a, b| a.descriptor.id.cmp(&b.descriptor.id).then_with(|| text(a).cmp(&text(b))));
+}
+
+fn running(candidates: &mut [Candidate]) -> impl Iterator<Item = &mut Candidate> {
+    candidates.iter_mut().filter(|candidate| candidate.report.is_enabled())
+}
+
+fn refuse_disabled(candidates: &mut [Candidate], policy: &HostPolicy) {
+    for candidate in candidates {
+        let id = &candidate.descriptor.id;
+        if !policy.is_enabled(id) {
+            let message = format!("`{id}` is switched off");
+            let help = format!("switch it on with `{}`", enable_command(id));
+            let mut note = Diagnostic::operator("registry/disabled", message).help(help);
+            note.severity = crate::diagnostic::Severity::Note;
+            candidate.end(FeatureState::Disabled, note);
+        }
+    }
+}
+
+fn refuse_duplicate_features(candidates: &mut [Candidate]) {
+    let mut counts: BTreeMap<FeatureId, usize> = BTreeMap::new();
+    for candidate in running(candidates) {
+        *counts.entry(candidate.descriptor.id.clone()).or_default() += 1;
+    }
+    for candidate in running(candidates) {
+        let id = &candidate.descriptor.id;
+        let count = counts.get(id).copied().unwrap_or_default();
+        if count > 1 {
+            let message = format!("{count} features call themselves `{id}`; none of them runs");
+            let error = Diagnostic::operator("registry/duplicate-feature", message)
+                .help("rename all but one, or remove them");
+            candidate.end(FeatureState::Refused, error);
+        }
+    }
+}
+
+/// Refuses a tool that several features declare, whether or not each of them could install it: who
+/// has a tool must not depend on what else was granted.
+fn skip_duplicate_tools(candidates: &mut [Candidate]) {
+    let mut claims: BTreeMap<ToolName, BTreeSet<FeatureId>> = BTreeMap::new();
+    for candidate in running(candidates) {
+        for tool in &candidate.descriptor.tools {
+            claims.entry(tool.name.clone()).or_default().insert(candidate.descriptor.id.clone());
+        }
+    }
+    claims.retain(|_, features| features.len() > 1);
+    for candidate in running(candidates) {
+        let names: Vec<_> =
+            candidate.descriptor.tools.iter().map(|tool| tool.name.clone()).collect();
+        for name in names {
+            if let Some(features) = claims.get(&name) {
+                candidate.skip_tool(&name, duplicate_tool(&name, features));
+            }
+        }
+    }
+}
+
+fn duplicate_tool(name: &ToolName, features: &BTreeSet<FeatureId>) -> Diagnostic {
+    let list: Vec<_> = features.iter().map(|feature| format!("`{feature}`")).collect();
+    let message =
+        format!("the tool `{name}` is declared by {}; none of them gets it", list.join(" and "));
+    Diagnostic::operator("registry/duplicate-tool", message)
+        .help("rename it in all but one of them, or disable the others")
+}
+
+impl Candidate {
+    fn end(&mut self, state: FeatureState, why: Diagnostic) {
+        self.report.state = state;
+        self.report.diagnostics.push(why);
+    }
+
+    fn check_bounds(&mut self, limits: &Limits) {
+        let mut problems = bounds::check(&self.descriptor, limits);
+        if !problems.is_empty() {
+            bound_diagnostics(&mut problems, limits);
+            self.report.state = FeatureState::Refused;
+            self.report.diagnostics = problems;
+        }
+    }
+
+    fn decide_grants(&mut self, policy: &HostPolicy) {
+        let mut granted = BTreeSet::new();
+        for request in &self.descriptor.requests {
+            let denial = match policy.decide(&self.descriptor.id, request) {
+                Verdict::Granted => {
+                    granted.insert(request.capability.clone());
+                    continue;
+                }
+                Verdict::Narrowed { granted: parts, denial } => {
+                    granted.extend(parts);
+                    denial
+                }
+                Verdict::Denied(denial) => denial,
+            };
+            if !self.report.denied.contains(&denial) {
+                self.report.denied.push(denial);
+            }
+        }
+        self.grants = GrantSet::of(granted);
+        self.report.granted = self.grants.iter().cloned().collect();
+    }
+
+    /// Refuses what one feature declares twice: which of the two was meant cannot be told.
+    fn skip_repeated(&mut self) {
+        let id = self.descriptor.id.clone();
+        for name in repeated(self.descriptor.tools.iter().map(|tool| &tool.name)) {
+            let message = format!("`{id}` declares the tool `{name}` twice");
+            let error = Diagnostic::author("registry/duplicate-tool", message);
+            self.skip_tool(&name, error.help("rename one of them"));
+        }
+        for name in repeated(self.descriptor.hooks.iter().map(|hook| &hook.name)) {
+            let message = format!("`{id}` declares the hook `{name}` twice");
+            let error = Diagnostic::author("registry/duplicate-hook", message);
+            self.skip_hook(&name, error.help("rename one of them"));
+        }
+    }
+
+    /// Skips what reaches a capability that was denied, or that nobody asked for.
+    fn skip_denied(&mut self, policy: &HostPolicy) {
+        let mut tools = Vec::new();
+        for tool in &self.descriptor.tools {
+            if let Some(why) = self.missing(&format!("the tool `{}`", tool.name), &tool.requires) {
+                tools.push((tool.name.clone(), why));
+            }
+        }
+        let mut hooks = Vec::new();
+        let trusted = policy.is_trusted(&self.descriptor.id);
+        for hook in &self.descriptor.hooks {
+            let what = format!("the hook `{}`", hook.name);
+            let why = if trusted {
+                self.missing(&what, &hook.requires)
+            } else {
+                Some(untrusted_hook(&self.descriptor.id, &what))
+            };
+            hooks.extend(why.map(|why| (hook.name.clone(), why)));
+        }
+        tools.into_iter().for_each(|(name, why)| self.skip_tool(&name, why));
+        hooks.into_iter().for_each(|(name, why)| self.skip_hook(&name, why));
+    }
+
+    fn missing(&self, what: &str, requires: &[Capability]) -> Option<Diagnostic> {
+        requires.iter().find_map(|wanted| {
+            if self.grants.covers(wanted) {
+                return None;
+            }
+            let mut asked =
+                self.descriptor.requests.iter().filter(|asked| asked.capability.covers(wanted));
+            match asked.clone().find(|asked| asked.need == Need::Required) {
+                Some(request) => Some(self.denied(what, wanted, &request.capability)),
+                None if asked.next().is_some() => None,
+                None => Some(unrequested(what, wanted)),
+            }
+        })
+    }
+
+    fn denied(&self, what: &str, wanted: &Capability, request: &Capability) -> Diagnostic {
+        let id = &self.descriptor.id;
+        CapabilityDenial {
+            capability: request.clone(),
+            need: Need::Required,
+            reason: format!("{what} needs `{wanted}`, which is not granted to `{id}`"),
+            command: grant_command(id, request),
+        }
+        .diagnostic()
+    }
+
+    fn skip_tool(&mut self, name: &ToolName, why: Diagnostic) {
+        if self.skipped.tools.insert(name.clone()) {
+            let contribution = ContributionName::Tool { name: name.clone() };
+            self.report.skipped.push(SkippedContribution { contribution, why });
+        }
+    }
+
+    fn skip_hook(&mut self, name: &str, why: Diagnostic) {
+        let declared = self.descriptor.hooks.iter().find(|hook| hook.name == name);
+        if let Some(point) = declared.map(|hook| hook.point)
+            && self.skipped.hooks.insert(name.to_owned())
+        {
+            let contribution = ContributionName::Hook { name: name.to_owned(), point };
+            self.report.skipped.push(SkippedContribution { contribution, why });
+        }
+    }
+
+    /// Writes down what is left.
+    fn settle(&mut self, limits: &Limits) {
+        let tools = self.descriptor.tools.iter().map(|tool| &tool.name);
+        self.report.tools =
+            tools.filter(|name| !self.skipped.tools.contains(*name)).cloned().collect();
+        let hooks = self.descriptor.hooks.iter().map(|hook| &hook.name);
+        self.report.hooks =
+            hooks.filter(|name| !self.skipped.hooks.contains(*name)).cloned().collect();
+        let nothing = self.report.tools.is_empty() && self.report.hooks.is_empty();
+        if nothing && !self.report.skipped.is_empty() {
+            self.report.state = FeatureState::Inactive;
+        }
+        bound_diagnostics(&mut self.report.diagnostics, limits);
+    }
+}
+
+fn repeated<T: Ord + Clone>(
+    names: impl Iterator<Item = impl std::ops::Deref<Target = T>>,
+) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    let mut again = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.clone()) {
+            again.insert(name.clone());
+        }
+    }
+    again.into_iter().collect()
+}
+
+fn unrequested(what: &str, wanted: &Capability) -> Diagnostic {
+    let message = format!("{what} needs `{wanted}`, which the feature does not ask for");
+    Diagnostic::author("registry/unrequested", message).help(format!("request `{wanted}`"))
+}
+
+fn untrusted_hook(feature: &FeatureId, what: &str) -> Diagnostic {
+    let message = format!("{what} does not run: `{feature}` is not trusted to add hooks");
+    Diagnostic::operator("grant/hook", message)
+        .help(format!("read it, then trust it with `{}`", trust_command(feature)))
+}

@@ -1,0 +1,7 @@
+//! No decision of a hook allows what the host denied.
+
+use peasy::feature::Decision;
+
+fn main() {
+    let _ = Decision::Allow;
+}
