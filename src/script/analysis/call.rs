@@ -1,0 +1,455 @@
+//! Calls against what exists: the file's own functions, its imports, natives and host modules.
+
+use super::graph::{Analysis, File, Program, Use, Used, decision_needs};
+use super::known::{Arities, Known, ModuleInfo};
+use super::walk::{Call, DECISIONS, Qualified};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::feature::descriptor::CapabilityRequest;
+use crate::script::host::Access;
+use crate::script::source::Loaded;
+use rhai::ImmutableString;
+
+/// Resolves the calls of one file, filling in the edges and uses of its nodes.
+pub(super) fn resolve(
+    program: &mut Program<'_>,
+    file: usize,
+    known: &Known,
+    problems: &mut Vec<Diagnostic>,
+) {
+    program.link_closures(file);
+    hidden_modules(&program.files[file], known, problems);
+    for node in program.of_file[file].clone() {
+        let mut resolver = Resolver {
+            program,
+            known,
+            file,
+            node,
+            edges: Vec::new(),
+            uses: Vec::new(),
+            problems: Vec::new(),
+        };
+        resolver.run();
+        let Resolver { edges, uses, problems: found, .. } = resolver;
+        program.nodes[node].calls.extend(edges);
+        program.nodes[node].uses.extend(uses);
+        let name = &program.files[file].parsed.file.name;
+        problems.extend(found.into_iter().map(|problem| problem.in_file(name)));
+    }
+}
+
+/// Imports that take the name of a host module: which of the two a call means must be plain.
+fn hidden_modules(file: &File<'_>, known: &Known, problems: &mut Vec<Diagnostic>) {
+    for import in &file.parsed.imports {
+        let alias = &import.alias;
+        if known.modules.contains_key(alias) || alias == "global" {
+            problems.push(
+                Diagnostic::author(
+                    "import/alias",
+                    format!("the import `{alias}` would hide the module `{alias}` of the host"),
+                )
+                .in_file(&file.parsed.file.name)
+                .at(import.alias_span, "")
+                .help(format!("write `import \"{}\" as my_{alias};`", import.path)),
+            );
+        }
+    }
+}
+
+struct Resolver<'a, 'b> {
+    program: &'a Program<'b>,
+    known: &'a Known,
+    file: usize,
+    node: usize,
+    edges: Vec<usize>,
+    uses: Vec<Used>,
+    problems: Vec<Diagnostic>,
+}
+
+impl<'a> Resolver<'a, '_> {
+    fn run(&mut self) {
+        let facts = &self.program.nodes[self.node].facts;
+        for call in &facts.calls {
+            self.call(call);
+        }
+        for call in &facts.methods {
+            self.method(call);
+        }
+        for call in &facts.qualified {
+            self.qualified(call);
+        }
+        for (name, position) in &facts.names {
+            self.name(name, *position);
+        }
+        for position in &facts.imports {
+            let span = self.program.files[self.file].span(*position, 6);
+            self.problems.push(
+                Diagnostic::author(
+                    "import/not-top-level",
+                    "`import` stands inside of a function; what a feature loads is read from the \
+                     top level of its file",
+                )
+                .at(span, "")
+                .help("move it to the top of the file, before the first `fn`"),
+            );
+        }
+    }
+
+    /// The file's own functions of a name, whatever their parameters.
+    fn own(&self, name: &str) -> &'a [usize] {
+        self.program.files[self.file].named.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    fn arity(&self, node: usize) -> usize {
+        self.program.nodes[node].parameters.len()
+    }
+
+    fn call(&mut self, call: &Call) {
+        let exact = self.own(&call.name).iter().find(|&&node| self.arity(node) == call.arguments);
+        if let Some(&node) = exact {
+            self.edges.push(node);
+            return;
+        }
+        if call.name == "call" && call.arguments > 0 {
+            return;
+        }
+        let span = self.program.files[self.file].span(call.position, call.name.chars().count());
+        if self.known.has(&call.name, call.arguments) {
+            if let Some(&(decision, _)) =
+                DECISIONS.iter().find(|&&entry| entry == (call.name.as_str(), call.arguments))
+            {
+                let what = Use::Decision(decision);
+                self.uses.push(Used { what, file: self.file, span, call: decision.to_owned() });
+            }
+            return;
+        }
+        let mut arities = self.program.files[self.file].arities(&call.name, &self.program.nodes);
+        arities.extend(self.known.globals.get(call.name.as_str()).into_iter().flatten());
+        let problem = if arities.is_empty() {
+            self.unknown_function(call)
+        } else {
+            wrong_arguments(&call.name, call.arguments, &arities)
+        };
+        self.problems.push(problem.at(span, ""));
+    }
+
+    fn unknown_function(&self, call: &Call) -> Diagnostic {
+        let name = call.name.as_str();
+        let problem =
+            Diagnostic::author("call/unknown-function", format!("there is no function `{name}`"));
+        let node = &self.program.nodes[self.node];
+        if node.facts.locals.iter().chain(&node.parameters).any(|local| local == name) {
+            return problem.help(format!("to call the closure in `{name}`, write `{name}.call(…)`"));
+        }
+        let in_module = self.known.modules.iter().find(|(_, module)| {
+            module.functions.get(name).is_some_and(|arities| arities.contains(&call.arguments))
+        });
+        if let Some((module, info)) = in_module {
+            let problem = problem.help(format!("write `{module}::{name}(…)`"));
+            return match info.access {
+                Access::Everybody => problem,
+                Access::Granted => problem.help(format!("and request it: {}", request_line(module))),
+            };
+        }
+        if let Some(alias) = self.alias_with(name) {
+            return problem.help(format!("write `{alias}::{name}(…)`"));
+        }
+        let file = &self.program.files[self.file];
+        let own = file.parsed.functions.iter().map(|function| function.name.as_str());
+        let natives = self.known.globals.keys().map(String::as_str);
+        let natives = natives.filter(|name| crate::script::parse::is_identifier(name));
+        match nearest(name, own).or_else(|| nearest(name, natives)) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!("define it: `fn {name}(…) {{ … }}`")),
+        }
+    }
+
+    /// The alias of an imported file that has a function of that name.
+    fn alias_with(&self, name: &str) -> Option<&str> {
+        let aliases = &self.program.files[self.file].aliases;
+        let mut found: Vec<&str> = aliases
+            .iter()
+            .filter(|(_, target)| {
+                target.is_some_and(|file| self.program.files[file].named.contains_key(name))
+            })
+            .map(|(alias, _)| *alias)
+            .collect();
+        found.sort_unstable();
+        found.first().copied()
+    }
+
+    /// What a value can do is not known from the text, so that nothing here is an error.
+    fn method(&mut self, call: &Call) {
+        self.edges.extend(self.own(&call.name));
+        let name = call.name.as_str();
+        if !self.own(name).is_empty()
+            || name == "call"
+            || self.known.globals.contains_key(name)
+            || self.known.modules.values().any(|module| module.functions.contains_key(name))
+        {
+            return;
+        }
+        let span = self.program.files[self.file].span(call.position, name.chars().count());
+        let problem = Diagnostic::warning(
+            "call/unknown-method",
+            format!("no value has a method `{name}`, unless a map holds a closure of that name"),
+        )
+        .at(span, "");
+        let natives = self.known.globals.keys().map(String::as_str);
+        let near = nearest(name, natives.filter(|name| crate::script::parse::is_identifier(name)));
+        self.problems.push(match near {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!(
+                "to call a closure that a map holds, `value.{name}.call(…)` says so"
+            )),
+        });
+    }
+
+    fn qualified(&mut self, call: &Qualified) {
+        let module = call.module.as_str();
+        let file = &self.program.files[self.file];
+        let span = file.span(call.position, module.chars().count());
+        if call.nested {
+            self.problems.push(
+                Diagnostic::author(
+                    "call/unknown-module",
+                    format!("`{module}::…::{}` names more than one module", call.name),
+                )
+                .at(span, "")
+                .help(format!(
+                    "import the inner module here and write `alias::{}(…)`",
+                    call.name
+                )),
+            );
+        } else if module == "global" && call.arguments.is_none() {
+            self.constant(file.parsed.constants.iter().any(|known| known.name == *call.name), call);
+        } else if let Some(target) = file.aliases.get(module) {
+            // A file that could not be read or parsed has its own diagnostic.
+            if let Some(target) = *target
+                && self.program.files[target].parsed.ast.is_some()
+            {
+                self.imported(target, call);
+            }
+        } else if let Some(info) = self.known.modules.get(module) {
+            self.host(info, call);
+        } else {
+            let problem = self.unknown_module(module).at(span, "");
+            self.problems.push(problem);
+        }
+    }
+
+    fn constant(&mut self, exists: bool, call: &Qualified) {
+        if !exists {
+            let file = &self.program.files[self.file];
+            let span = file.span(call.position, call.module.chars().count());
+            let message = format!("there is no constant `{}` in `{}`", call.name, call.module);
+            self.problems.push(Diagnostic::author("call/unknown-name", message).at(span, ""));
+        }
+    }
+
+    fn imported(&mut self, target: usize, call: &Qualified) {
+        let other = &self.program.files[target];
+        let Some(arguments) = call.arguments else {
+            let exists = other.parsed.constants.iter().any(|known| known.name == *call.name);
+            self.constant(exists, call);
+            return;
+        };
+        let named = other.named.get(&call.name).map_or(&[][..], Vec::as_slice);
+        let exact = named.iter().find(|&&node| self.arity(node) == arguments);
+        let full = format!("{}::{}", call.module, call.name);
+        let problem = match exact {
+            Some(&node) if self.program.nodes[node].private => Diagnostic::author(
+                "call/unknown-function",
+                format!("`{full}` is `private` to its file"),
+            )
+            .help(format!("remove `private` in `{}`", other.parsed.file.name)),
+            Some(&node) => {
+                self.edges.push(node);
+                return;
+            }
+            None if named.is_empty() => {
+                let functions = other.parsed.functions.iter().map(|function| &*function.name);
+                unknown_in_module(&call.module, &call.name, functions)
+            }
+            None => {
+                let arities = other.arities(&call.name, &self.program.nodes);
+                wrong_arguments(&full, arguments, &arities)
+            }
+        };
+        let span = self.call_span(call);
+        self.problems.push(problem.at(span, ""));
+    }
+
+    fn host(&mut self, info: &ModuleInfo, call: &Qualified) {
+        let full = format!("{}::{}", call.module, call.name);
+        let span = self.call_span(call);
+        if info.access == Access::Granted {
+            let what = Use::Module(call.module.to_string());
+            self.uses.push(Used { what, file: self.file, span, call: full.clone() });
+        }
+        // A module that this host knows by name alone.
+        if info.functions.is_empty() {
+            return;
+        }
+        let problem = match (info.functions.get(call.name.as_str()), call.arguments) {
+            (Some(arities), Some(count)) if arities.contains(&count) => return,
+            (Some(arities), Some(count)) => wrong_arguments(&full, count, arities),
+            (Some(_), None) => Diagnostic::author(
+                "call/unknown-name",
+                format!("`{full}` is a function, and used as a value"),
+            )
+            .help(format!("call it: `{full}(…)`, or write a closure: `|x| {full}(x)`")),
+            (None, _) => {
+                let functions = info.functions.keys().map(String::as_str);
+                unknown_in_module(&call.module, &call.name, functions)
+            }
+        };
+        self.problems.push(problem.at(span, ""));
+    }
+
+    /// From the module's name to the end of the function's, which stand on one line by custom.
+    fn call_span(&self, call: &Qualified) -> crate::diagnostic::Span {
+        let length = call.module.chars().count() + 2 + call.name.chars().count();
+        self.program.files[self.file].span(call.position, length)
+    }
+
+    fn unknown_module(&self, module: &str) -> Diagnostic {
+        let problem =
+            Diagnostic::author("call/unknown-module", format!("there is no module `{module}`"));
+        let mut aliases: Vec<&str> =
+            self.program.files[self.file].aliases.keys().copied().collect();
+        aliases.sort_unstable();
+        let hosts = self.known.modules.keys().map(String::as_str);
+        match nearest(module, aliases.into_iter().chain(hosts)) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!(
+                "for a file of your own, write `import \"{module}\" as {module};` at the top"
+            )),
+        }
+    }
+
+    /// A bare name that is no variable: a constant, a function given as a value, or a slip.
+    fn name(&mut self, name: &ImmutableString, position: rhai::Position) {
+        let node = &self.program.nodes[self.node];
+        let file = &self.program.files[self.file];
+        if node.parameters.contains(name)
+            || file.parsed.constants.iter().any(|known| known.name == name.as_str())
+        {
+            return;
+        }
+        if !self.own(name).is_empty() {
+            self.edges.extend(self.own(name));
+            return;
+        }
+        let span = file.span(position, name.chars().count());
+        let problem =
+            Diagnostic::author("call/unknown-name", format!("there is no variable `{name}`"));
+        let constants = file.parsed.constants.iter().map(|constant| constant.name.as_str());
+        let locals = node.facts.locals.iter().chain(&node.parameters).map(|local| local.as_str());
+        let help = match name.as_str() {
+            "None" | "none" | "undefined" | "Null" | "NULL" | "Nil" => "write `()`".to_owned(),
+            "True" | "TRUE" => "write `true`".to_owned(),
+            "False" | "FALSE" => "write `false`".to_owned(),
+            "self" => "write `this`".to_owned(),
+            _ if self.known.globals.contains_key(name.as_str()) => {
+                format!("`{name}` is a function; write a closure: `|x| {name}(x)`")
+            }
+            other => match nearest(other, constants.chain(locals)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("declare it: `let {name} = …;`, or give it to the function"),
+            },
+        };
+        self.problems.push(problem.at(span, "").help(help));
+    }
+}
+
+fn wrong_arguments(name: &str, given: usize, arities: &Arities) -> Diagnostic {
+    let list: Vec<String> = arities.iter().map(usize::to_string).collect();
+    let takes = match list.as_slice() {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    };
+    let noun = if takes == "1" { "argument" } else { "arguments" };
+    let method = if arities.contains(&(given + 1)) && !name.contains("::") {
+        format!("give it {takes}, or call it as a method: `value.{name}(…)`")
+    } else {
+        format!("give it {takes}")
+    };
+    Diagnostic::author(
+        "call/wrong-arguments",
+        format!("`{name}` takes {takes} {noun}, and {given} {} given", if given == 1 { "is" } else { "are" }),
+    )
+    .help(method)
+}
+
+fn unknown_in_module<'a>(
+    module: &str,
+    name: &str,
+    functions: impl Iterator<Item = &'a str> + Clone,
+) -> Diagnostic {
+    let problem = Diagnostic::author(
+        "call/unknown-function",
+        format!("there is no function `{name}` in `{module}`"),
+    );
+    match nearest(name, functions.clone()) {
+        Some(near) => problem.help(format!("did you mean `{module}::{near}`?")),
+        None => {
+            let mut all: Vec<&str> = functions.collect();
+            all.sort_unstable();
+            all.dedup();
+            let more = if all.len() > 12 { ", …" } else { "" };
+            all.truncate(12);
+            let all: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
+            problem.help(format!("it has {}{more}", all.join(", ")))
+        }
+    }
+}
+
+/// The line to add for a module.
+fn request_line(module: &str) -> String {
+    let capability = match module {
+        "notify" => "notify:user",
+        "fs" => "fs:read=GLOB",
+        "http" => "http=HOST",
+        "exec" => "exec=PROGRAM",
+        "secret" => "secret=NAME@HOST",
+        "provider" => "provider=NAME",
+        "pod" => "pod:message",
+        other => other,
+    };
+    format!("`//! @request {capability}`")
+}
+
+/// Uses without a request, and requests without a use.
+pub(super) fn check_requests(
+    loaded: &Loaded,
+    analysis: &Analysis,
+    known: &Known,
+    requests: &[CapabilityRequest],
+    problems: &mut Vec<Diagnostic>,
+) {
+    let _ = known;
+    let files: Vec<_> =
+        std::iter::once(&loaded.main).chain(loaded.modules.values()).collect();
+    for used in &analysis.used {
+        let requested = requests.iter().any(|request| used.what.is_opened_by(&request.capability));
+        let line = match &used.what {
+            Use::Module(module) => request_line(module),
+            Use::Decision(name) => match decision_needs(name) {
+                Some(needed) => format!("`//! @request {needed}`"),
+                None => continue,
+            },
+        };
+        if !requested {
+            problems.push(
+                Diagnostic::author(
+                    "capability/not-requested",
+                    format!("`{}` is called, and the feature does not ask for it", used.call),
+                )
+                .in_file(&files[used.file].file.name)
+                .at(used.span, "")
+                .help(format!("add {line} at the head of `{}`", loaded.tree.main.name)),
+            );
+        }
+    }
+}

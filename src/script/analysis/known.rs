@@ -1,0 +1,110 @@
+//! The functions a script may call, as names and numbers of arguments.
+
+use crate::script::host::{Access, HostModule};
+use rhai::Engine;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Numbers of arguments that a function of one name takes.
+pub type Arities = BTreeSet<usize>;
+
+/// Every function of the host that a script can name.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Functions callable without a module, natives and decisions alike.
+    pub globals: HashMap<String, Arities>,
+    /// Host modules by name.
+    pub modules: BTreeMap<String, ModuleInfo>,
+    /// Names of natives of which every overload gives `()`.
+    pub silent: HashSet<String>,
+}
+
+/// One host module.
+#[derive(Debug, Clone)]
+pub struct ModuleInfo {
+    /// Who may call it.
+    pub(crate) access: Access,
+    /// Its functions.
+    pub functions: BTreeMap<String, Arities>,
+}
+
+/// Functions that the language provides without registering them, and those that the call shim
+/// registers with every engine.
+const BUILT_IN: &[(&str, usize)] = &[
+    ("is_shared", 1),
+    ("is_def_var", 1),
+    ("is_def_fn", 2),
+    ("type_of", 1),
+    ("print", 1),
+    ("debug", 1),
+    ("fail", 1),
+    ("granted", 1),
+    ("deny", 1),
+    ("answer", 1),
+    ("ask", 1),
+    ("stop", 1),
+    ("rewrite", 1),
+    ("replace", 1),
+    ("again", 1),
+    ("proceed", 0),
+    ("diagnose", 2),
+    ("assert", 1),
+    ("assert", 2),
+    ("assert_eq", 2),
+    ("assert_ne", 2),
+    ("assert_fails", 1),
+];
+
+impl Known {
+    /// The functions of `engine`, which must have everything registered that scripts get without
+    /// a module, and of the host modules.
+    pub(crate) fn collect(engine: &Engine, modules: &[HostModule]) -> Self {
+        let mut globals: HashMap<String, Arities> = HashMap::new();
+        let mut speaking = HashSet::new();
+        let registered = engine.collect_fn_metadata(
+            None,
+            |info| {
+                let open = info.namespace.is_empty();
+                let name = || info.metadata.name.to_string();
+                let silent = gives_unit(&info.metadata.return_type);
+                open.then(|| (name(), info.metadata.num_params, silent))
+            },
+            true,
+        );
+        let built_in = BUILT_IN.iter().map(|&(name, arity)| (name.to_owned(), arity, false));
+        for (name, arity, silent) in registered.into_iter().chain(built_in) {
+            if !silent {
+                speaking.insert(name.clone());
+            }
+            globals.entry(name).or_default().insert(arity);
+        }
+        let silent = globals.keys().filter(|name| !speaking.contains(*name)).cloned().collect();
+        let modules = modules
+            .iter()
+            .map(|module| {
+                let mut functions: BTreeMap<String, Arities> = BTreeMap::new();
+                for (name, arity) in module.functions() {
+                    functions.entry(name).or_default().insert(arity);
+                }
+                (module.name.to_owned(), ModuleInfo { access: module.access, functions })
+            })
+            .collect();
+        Self { globals, modules, silent }
+    }
+
+    /// Whether a function without a module takes that many arguments.
+    pub fn has(&self, name: &str, arguments: usize) -> bool {
+        self.globals.get(name).is_some_and(|arities| arities.contains(&arguments))
+    }
+
+    /// Whether a native of that name only ever gives `()`.
+    pub fn gives_nothing(&self, name: &str) -> bool {
+        self.silent.contains(name)
+    }
+}
+
+/// Whether a return type, as metadata print it, is `()` or a result of it.
+fn gives_unit(kind: &str) -> bool {
+    let inner = kind.rsplit_once("Result").map_or(kind, |(_, inner)| inner);
+    let inner = inner.trim_start_matches("Of").trim_start_matches('<').trim_start();
+    inner == "()" || inner.starts_with("()>") || inner.starts_with("(),")
+}

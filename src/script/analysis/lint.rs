@@ -1,0 +1,158 @@
+//! Habits of Rhai that trap people: code that runs and does not do what it seems to.
+
+use super::graph::{File, Program};
+use super::known::Known;
+use super::walk::{Call, Habit};
+use crate::diagnostic::Diagnostic;
+
+/// Methods of text that change it in place, where other languages give a new text.
+const TEXT_IN_PLACE: [&str; 3] = ["trim", "make_upper", "make_lower"];
+
+/// Looks at the functions of one file.
+pub(super) fn check(
+    program: &Program<'_>,
+    file: usize,
+    known: &Known,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let place = &program.files[file];
+    if place.is_library() {
+        return;
+    }
+    let mut found = Vec::new();
+    for &node in &program.of_file[file] {
+        for habit in &program.nodes[node].facts.habits {
+            found.extend(explain(habit, program, place, known));
+        }
+    }
+    shadows(place, known, &mut found);
+    problems.extend(found.into_iter().map(|problem| problem.in_file(&place.parsed.file.name)));
+}
+
+fn explain(
+    habit: &Habit,
+    program: &Program<'_>,
+    file: &File<'_>,
+    known: &Known,
+) -> Option<Diagnostic> {
+    match habit {
+        Habit::DecisionDropped(call) => {
+            let own = file.arities(&call.name, &program.nodes).contains(&call.arguments);
+            (!own).then(|| decision_dropped(call, file))
+        }
+        Habit::InPlace { call, returned } => in_place(call, *returned, file, known),
+        Habit::ForEach { closure, captured, position } => {
+            let &node = file.named.get(closure)?.first()?;
+            let node = &program.nodes[node];
+            let parameters = node.parameters.len().saturating_sub(*captured);
+            let span = file.span(*position, "for_each".len());
+            for_each(parameters, node.facts.uses_this).map(|problem| problem.at(span, ""))
+        }
+        Habit::IntegerDivision { position, literal } => {
+            Some(division(*literal).at(file.span(*position, 1), "gives an integer"))
+        }
+        Habit::ByName { method, name, position } => Some(
+            Diagnostic::author(
+                "call/by-name",
+                format!("`{method}` is given a function by its name in quotes, which is off"),
+            )
+            .at(file.span(*position, name.chars().count() + 2), "")
+            .help(format!("write a closure: `|x| {name}(x)`")),
+        ),
+    }
+}
+
+fn decision_dropped(call: &Call, file: &File<'_>) -> Diagnostic {
+    let name = &call.name;
+    let dots = if call.arguments == 0 { "" } else { "…" };
+    Diagnostic::warning(
+        "lint/decision-dropped",
+        format!("`{name}` makes a decision, and nothing returns it"),
+    )
+    .at(file.span(call.position, name.chars().count()), "")
+    .help(format!("write `return {name}({dots});`"))
+}
+
+fn in_place(call: &Call, returned: bool, file: &File<'_>, known: &Known) -> Option<Diagnostic> {
+    let name = call.name.as_str();
+    if !known.gives_nothing(name) || !file.named.get(name).is_none_or(Vec::is_empty) {
+        return None;
+    }
+    // A function that ends in `list.push(x)` means it; one that ends in `text.trim()` does not.
+    if returned && !TEXT_IN_PLACE.contains(&name) {
+        return None;
+    }
+    let problem = Diagnostic::warning(
+        "lint/in-place",
+        format!("`{name}` changes its value in place and gives `()`, which is used here"),
+    )
+    .at(file.span(call.position, name.chars().count()), "");
+    let pure = known.modules.iter().find(|(_, module)| {
+        module.functions.get(name).is_some_and(|arities| arities.contains(&(call.arguments + 1)))
+    });
+    Some(match pure {
+        Some((module, _)) => problem.help(format!("write `{module}::{name}(value)`")),
+        None => problem.help(format!("call it first, `value.{name}(…);`, then use `value`")),
+    })
+}
+
+/// Rhai binds the element to `this` and gives the index to a parameter, if there is one.
+fn for_each(parameters: usize, uses_this: bool) -> Option<Diagnostic> {
+    let help = "write `for item in list { … }`, or `list.for_each(|| … this …)`";
+    match parameters {
+        0 => None,
+        1 if uses_this => None,
+        1 => Some(
+            Diagnostic::warning(
+                "lint/for-each",
+                "`for_each` gives the index to its closure; the element is `this`",
+            )
+            .help(help),
+        ),
+        count => Some(
+            Diagnostic::warning(
+                "lint/for-each",
+                format!(
+                    "`for_each` gives its closure the index alone, and this one takes {count} \
+                     parameters; the element is `this`"
+                ),
+            )
+            .help("write `for (item, index) in list { … }`")
+            .help(help),
+        ),
+    }
+}
+
+fn division(literal: Option<(i64, i64)>) -> Diagnostic {
+    let problem = Diagnostic::warning(
+        "lint/integer-division",
+        "an integer divided by an integer is an integer; the rest is dropped",
+    );
+    match literal {
+        Some((left, right)) => {
+            problem.help(format!("`{left} / {right}` is {}; write `{left}.0 / {right}`", left / right))
+        }
+        None => problem.help("write `a.len().to_float() / b.len()` where the rest matters"),
+    }
+}
+
+/// A script's function goes before a native of the same name, in every call of the file.
+fn shadows(file: &File<'_>, known: &Known, found: &mut Vec<Diagnostic>) {
+    for function in &file.parsed.functions {
+        if function.this_type.is_none() && known.has(&function.name, function.parameters.len()) {
+            found.push(
+                Diagnostic::warning(
+                    "lint/shadows",
+                    format!(
+                        "`fn {}` with {} parameters takes the place of the built-in function of \
+                         that name",
+                        function.name,
+                        function.parameters.len()
+                    ),
+                )
+                .at(function.place(), "")
+                .help("give it another name, unless that is what you want"),
+            );
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What stands behind single tags: bounds with units, hints, examples.
+
+use super::tag::{Piece, Tag, clip};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::feature::descriptor::{Example, ToolHints};
+use crate::feature::schema::{TypeError, parse_value_prefix};
+use crate::limit::Limit;
+use serde_json::Value;
+
+/// A diagnostic that stopped the reading of one tag.
+pub(super) type Refused = Box<Diagnostic>;
+
+fn refuse(code: &'static str, message: String, place: Piece<'_>) -> Diagnostic {
+    Diagnostic::author(code, message).at(place.span(), "")
+}
+
+/// The diagnostic of a type error in a text that starts at `place`.
+pub(super) fn type_error(error: &TypeError, place: Piece<'_>) -> Diagnostic {
+    error.to_diagnostic(place.line as usize, place.column as usize)
+}
+
+/// `NAME VALUE` of `@limit`.
+pub(super) fn limit(tag: &Tag<'_>) -> Result<(Limit, u64), Refused> {
+    const CODE: &str = "annotation/limit";
+    let (name, rest) = tag.text.word();
+    if name.is_empty() {
+        return Err(Box::new(
+            Diagnostic::author(CODE, "`@limit` takes the name of a bound and a value")
+                .at(tag.span(), "")
+                .help("write `@limit time 500ms`"),
+        ));
+    }
+    let Some(limit) = Limit::by_name(name.text) else {
+        let names = || Limit::all().map(Limit::name);
+        let near = nearest(name.text, names()).map(str::to_owned);
+        let help = near.map_or_else(
+            || format!("the bounds are {}", names().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!("`{}` is not a bound", clip(name.text));
+        return Err(Box::new(refuse(CODE, message, name).help(help)));
+    };
+    let (given, rest) = value_and_unit(rest);
+    let Some(value) = parse_amount(given.text, limit) else {
+        let help = match limit.unit() {
+            "bytes" => format!("write `@limit {limit} 16MiB`, with `KiB`, `MiB` or no unit for bytes"),
+            "ms" => format!("write `@limit {limit} 500ms`, with `ms`, `s` or `min`"),
+            unit => format!("write `@limit {limit} 10_000`, a number of {unit}"),
+        };
+        let message = match given.is_empty() {
+            true => format!("`@limit {limit}` has no value"),
+            false => format!("`{}` is not a value of `{limit}`", clip(given.text)),
+        };
+        let place = if given.is_empty() { name } else { given };
+        return Err(Box::new(refuse(CODE, message, place).help(help)));
+    };
+    let most = limit.default_value();
+    if value == 0 || value > most {
+        let message = match value {
+            0 => format!("`{limit}` cannot be 0; every call is bounded"),
+            _ => format!(
+                "`{limit} {}` is above {most} {}; a feature lowers its bounds, and only the user \
+                 raises one",
+                given.text,
+                limit.unit()
+            ),
+        };
+        let help = format!("write a value from 1 to {most}, or leave the line out");
+        return Err(Box::new(refuse(CODE, message, given).help(help)));
+    }
+    tag.description(rest)?;
+    Ok((limit, value))
+}
+
+/// The value, with a unit that may stand apart from it.
+fn value_and_unit(rest: Piece<'_>) -> (Piece<'_>, Piece<'_>) {
+    let (value, after) = rest.word();
+    let (unit, last) = after.word();
+    let is_number = !value.is_empty() && value.text.chars().all(|c| c.is_ascii_digit() || c == '_');
+    if is_number && UNITS.iter().any(|(name, ..)| unit.text.eq_ignore_ascii_case(name)) {
+        let whole = rest.trim();
+        let end = whole.text.len() - after.text.len() + unit.text.len();
+        return (Piece { text: &whole.text[..end], ..whole }, last);
+    }
+    (value, after)
+}
+
+/// Units, what they measure, and how much they are.
+const UNITS: [(&str, &str, u64); 12] = [
+    ("B", "bytes", 1),
+    ("KiB", "bytes", 1 << 10),
+    ("MiB", "bytes", 1 << 20),
+    ("GiB", "bytes", 1 << 30),
+    ("KB", "bytes", 1_000),
+    ("MB", "bytes", 1_000_000),
+    ("GB", "bytes", 1_000_000_000),
+    ("ms", "ms", 1),
+    ("s", "ms", 1_000),
+    ("sec", "ms", 1_000),
+    ("min", "ms", 60_000),
+    ("m", "ms", 60_000),
+];
+
+fn parse_amount(text: &str, limit: Limit) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let number: u64 = digits.replace('_', "").parse().ok()?;
+    let unit = unit.trim();
+    if unit.is_empty() {
+        return Some(number);
+    }
+    let &(_, measures, factor) =
+        UNITS.iter().find(|(name, ..)| unit.eq_ignore_ascii_case(name))?;
+    (measures == limit.unit()).then(|| number.saturating_mul(factor))
+}
+
+const HINTS: [&str; 4] = ["read_only", "destructive", "idempotent", "open_world"];
+
+/// The words of `@hint`.
+pub(super) fn hints(tag: &Tag<'_>, hints: &mut ToolHints) -> Result<(), Refused> {
+    const CODE: &str = "annotation/hint";
+    let mut rest = tag.text;
+    if rest.is_empty() {
+        return Err(Box::new(
+            Diagnostic::author(CODE, "`@hint` names no hint")
+                .at(tag.span(), "")
+                .help("write `@hint read_only`, `destructive`, `idempotent` or `open_world`"),
+        ));
+    }
+    while !rest.is_empty() {
+        let (word, after) = rest.word();
+        if word.text == "-" {
+            break;
+        }
+        rest = after;
+        for name in word.text.split([',', '|']).filter(|name| !name.is_empty()) {
+            match name {
+                "read_only" => hints.read_only = true,
+                "destructive" => hints.destructive = true,
+                "idempotent" => hints.idempotent = true,
+                "open_world" => hints.open_world = true,
+                other => return Err(Box::new(unknown_hint(other, word))),
+            }
+        }
+    }
+    if hints.read_only && hints.destructive {
+        return Err(Box::new(
+            refuse(CODE, "a tool cannot be both `read_only` and `destructive`".into(), tag.text)
+                .help("keep the one that is true"),
+        ));
+    }
+    Ok(())
+}
+
+fn unknown_hint(name: &str, place: Piece<'_>) -> Diagnostic {
+    let snake = name
+        .trim_end_matches("Hint")
+        .chars()
+        .flat_map(|c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
+        .collect::<String>()
+        .replace('-', "_");
+    let near = HINTS.into_iter().find(|hint| *hint == snake).or_else(|| nearest(&snake, HINTS));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "the hints are `read_only`, `destructive`, `idempotent` and `open_world`".into(),
+    };
+    refuse("annotation/hint", format!("`{}` is not a hint", clip(name)), place).help(help)
+}
+
+/// An example as written: its data, and where its parts stand for what is checked later.
+pub(super) struct Written<'a> {
+    pub example: Example,
+    pub arguments: Piece<'a>,
+    pub result: Piece<'a>,
+}
+
+/// `ARGS [=> RESULT]` of `@example`. Where the line alone is incomplete, the indented lines below
+/// belong to it.
+pub(super) fn example<'a>(tag: &Tag<'a>) -> Result<Written<'a>, Refused> {
+    if tag.text.is_empty() && tag.below.is_empty() {
+        return Err(Box::new(
+            Diagnostic::author("annotation/example", "`@example` shows no arguments")
+                .at(tag.span(), "")
+                .help("write them as JSON: `@example { \"text\": \"a b\" } => 2`"),
+        ));
+    }
+    match read_example(tag.text, tag.text) {
+        Ok(written) => Ok(written),
+        Err(_) if !tag.below.is_empty() => {
+            let joined = format!("{}\n{}", tag.text.text, tag.below);
+            let whole = Piece { text: &joined, ..tag.text };
+            match read_example(whole, tag.text) {
+                Ok(written) => Ok(written),
+                // Columns of a joined text say nothing; the line itself is what can be shown.
+                Err(error) => Err(Box::new(Diagnostic {
+                    labels: vec![],
+                    ..*error
+                }.at(tag.span(), ""))),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read_example<'a>(text: Piece<'_>, place: Piece<'a>) -> Result<Written<'a>, Refused> {
+    let value = |piece: Piece<'_>| {
+        parse_value_prefix(piece.text).map_err(|error| Box::new(type_error(&error, piece)))
+    };
+    let text = text.trim();
+    let (arguments, taken) = value(text)?;
+    let written = Piece { text: &text.text[..taken], ..text };
+    let Value::Object(arguments) = arguments else {
+        return Err(Box::new(
+            refuse(
+                "annotation/example",
+                format!("`{}` is not the arguments of a call by name", clip(written.text)),
+                written,
+            )
+            .help("write an object: `@example { \"text\": \"a b\" } => 2`"),
+        ));
+    };
+    let rest = text.skip(taken).trim();
+    let (result, shown) = match rest.text.strip_prefix("=>") {
+        None if rest.is_empty() => (None, rest),
+        None => {
+            return Err(Box::new(
+                refuse(
+                    "annotation/example",
+                    format!("`{}` follows the arguments", clip(rest.text)),
+                    rest,
+                )
+                .help("write `=>` and the result, or nothing"),
+            ));
+        }
+        Some(_) => {
+            let after = rest.skip(2).trim();
+            let (result, taken) = value(after)?;
+            let left = after.skip(taken).trim();
+            if !left.is_empty() {
+                return Err(Box::new(
+                    refuse(
+                        "annotation/example",
+                        format!("`{}` follows the result", clip(left.text)),
+                        left,
+                    )
+                    .help("write one result and nothing after it"),
+                ));
+            }
+            (Some(result), Piece { text: &after.text[..taken], ..after })
+        }
+    };
+    // What was joined from several lines is shown where it begins.
+    let within = |piece: Piece<'_>| {
+        let offset = (piece.column.saturating_sub(place.column)) as usize;
+        let start = place.text.char_indices().nth(offset).map_or(place.text.len(), |(at, _)| at);
+        let left = place.skip(start);
+        let end = left.text.char_indices().nth(piece.text.chars().count());
+        Piece { text: end.map_or(left.text, |(end, _)| &left.text[..end]), ..left }
+    };
+    let example = Example { arguments, result, line: Some(place.line) };
+    Ok(Written { example, arguments: within(written), result: within(shown) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_units_of_their_bound() {
+        let amount = |text, limit| parse_amount(text, limit);
+        assert_eq!(amount("16MiB", Limit::Memory), Some(16 << 20));
+        assert_eq!(amount("1kib", Limit::Result), Some(1024));
+        assert_eq!(amount("2s", Limit::Time), Some(2_000));
+        assert_eq!(amount("10_000", Limit::Operations), Some(10_000));
+        assert_eq!(amount("1s", Limit::Memory), None);
+        assert_eq!(amount("1MiB", Limit::Operations), None);
+        assert_eq!(amount("", Limit::Time), None);
+        assert_eq!(amount("99999999999999999999", Limit::Time), None);
+        assert_eq!(amount("9999999999999999999s", Limit::Time), Some(u64::MAX));
+    }
+}

@@ -1,0 +1,322 @@
+//! Errors of the engine as diagnostics: whose turn it is, where it happened, what to write instead.
+//!
+//! Never formats a raw script value; what a script threw is shown through the bounded writer.
+
+use super::call::{CompileError, Instance};
+use super::compile::{DIVIDER, SourceError};
+use super::guard::GUARD;
+use super::frame::{Assertion, CallerError, Refusal};
+use super::host;
+use super::meter::{self, Kill};
+use super::native::display::{self, Style};
+use super::sandbox::SandboxError;
+use super::source::SourceTree;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::limit::{Limit, Limits};
+use rhai::{Dynamic, EvalAltResult, Position};
+
+/// Explains an error of a call.
+pub(crate) struct Explainer<'a> {
+    /// The files, so that labels point into the right one.
+    pub tree: &'a SourceTree,
+    /// The bounds that were in force.
+    pub limits: &'a Limits,
+    /// The module of the function that was called; `None` is the main file.
+    pub module: Option<&'a str>,
+    /// The program as compiled, which knows what columns its author sees; `None` where it never
+    /// was.
+    pub instance: Option<&'a Instance>,
+}
+
+impl Explainer<'_> {
+    /// The diagnostic of an error that ended a call.
+    pub(crate) fn explain(&self, error: &EvalAltResult) -> Diagnostic {
+        let place = Place::find(error, self.module);
+        let diagnostic = match meter::killed() {
+            Some(limit) => self.killed(limit),
+            None => self.describe(place.error),
+        };
+        self.locate(diagnostic, &place)
+    }
+
+    /// The diagnostic of a call that a bound ended.
+    pub(crate) fn killed(&self, limit: Limit) -> Diagnostic {
+        limit_passed(limit, self.limits)
+    }
+
+    /// The diagnostic of a program that reading found right and the engine refuses.
+    pub(crate) fn uncompiled(&self, error: &CompileError) -> Diagnostic {
+        if let Some(limit) = meter::killed() {
+            return self.killed(limit);
+        }
+        let CompileError::Source(module, error) = error else {
+            return Diagnostic::author("import/failed", error.to_string());
+        };
+        let (diagnostic, position) = uncompiled(error);
+        self.locate(diagnostic, &Place { error: &NOTHING, module: module.as_deref(), position })
+    }
+
+    fn is_constant(&self, name: &str) -> bool {
+        self.instance.is_some_and(|instance| instance.has_constant(name))
+    }
+
+    fn locate(&self, diagnostic: Diagnostic, place: &Place) -> Diagnostic {
+        let Some(file) = self.tree.file(place.module) else { return diagnostic };
+        let diagnostic = diagnostic.in_file(file.name.clone());
+        let (Some(line), Some(column)) = (place.position.line(), place.position.position()) else {
+            return diagnostic;
+        };
+        let column = self
+            .instance
+            .map_or(column, |instance| instance.original_column(place.module, line, column))
+            .max(1);
+        let length = word_length(&file.text, line, column);
+        diagnostic.at(Span::new(line, column, length), "")
+    }
+
+    fn describe(&self, error: &EvalAltResult) -> Diagnostic {
+        use EvalAltResult as E;
+        match error {
+            E::ErrorTerminated(token, _) => match token.read_lock::<Kill>() {
+                Some(kill) => self.killed(kill.0),
+                None => Diagnostic::host("host/terminated", "the engine ended the call"),
+            },
+            E::ErrorStackOverflow(_) => self.killed(Limit::CallDepth),
+            E::ErrorTooManyVariables(_) => Diagnostic::author(
+                "script/too-many-variables",
+                "more than 10,000 variables are alive at once",
+            )
+            .help("keep the values in a list or a map"),
+            E::ErrorRuntime(value, _) => thrown(value),
+            E::ErrorModuleNotFound(name, _) => module_not_found(name),
+            E::ErrorFunctionNotFound(signature, _) => function_not_found(signature),
+            // A constant that is assigned to is looked for among the variables, by its own name.
+            E::ErrorVariableNotFound(name, _) if self.is_constant(name) => constant_changed(name),
+            E::ErrorVariableNotFound(name, _) => {
+                Diagnostic::author("script/unknown-variable", format!("there is no variable `{name}`"))
+                    .help("declare it with `let` in this function, or as a `const` at the top level; a function does not see the variables of its caller")
+            }
+            E::ErrorAssignmentToConstant(name, _) => constant_changed(name),
+            E::ErrorDataRace(name, _) => Diagnostic::author(
+                "script/data-race",
+                format!("`{name}` is used by a closure while it is being changed"),
+            )
+            .help("copy what the closure needs into a variable of its own first"),
+            E::ErrorArithmetic(text, _) => {
+                Diagnostic::author("script/arithmetic", lowercase_first(text))
+            }
+            E::ErrorUnboundThis(_) => {
+                Diagnostic::author("script/this", "`this` is bound only in a method call")
+                    .help("call the function as a method, as in `value.function()`")
+            }
+            E::ErrorMismatchDataType(wanted, given, _)
+            | E::ErrorMismatchOutputType(wanted, given, _) => Diagnostic::author(
+                "script/type",
+                format!("a value of type {wanted} is needed here, and this is a value of type {given}"),
+            ),
+            other => Diagnostic::author("script/error", lowercase_first(&message(other))),
+        }
+    }
+}
+
+/// The error that `Place` carries where there is none of the engine's.
+static NOTHING: EvalAltResult = EvalAltResult::ErrorUnboundThis(Position::NONE);
+
+/// Where an error began: calls are wrapped around it from the inside out.
+struct Place<'a> {
+    error: &'a EvalAltResult,
+    module: Option<&'a str>,
+    position: Position,
+}
+
+impl<'a> Place<'a> {
+    fn find(error: &'a EvalAltResult, module: Option<&'a str>) -> Self {
+        let mut place = Self { error, module, position: error.position() };
+        loop {
+            match place.error {
+                EvalAltResult::ErrorInFunctionCall(_, source, inner, outer) => {
+                    let module = (!source.is_empty()).then_some(source.as_str());
+                    let position = inner.position();
+                    // A native has no position of its own: the call is where it happened.
+                    place = if position.is_none() {
+                        Self { error: inner, module: place.module, position: *outer }
+                    } else {
+                        Self { error: inner, module, position }
+                    };
+                }
+                EvalAltResult::ErrorInModule(_, inner, _) => {
+                    place = Self { error: inner, ..place };
+                }
+                _ => return place,
+            }
+        }
+    }
+}
+
+/// The diagnostic of a text that reading accepts and the guard does not, and where it applies.
+pub(crate) fn uncompiled(error: &SourceError) -> (Diagnostic, Position) {
+    match error {
+        SourceError::Parse(error) => {
+            (Diagnostic::author("source/syntax", error.err_type().to_string()), error.position())
+        }
+        SourceError::Operand(position) => (
+            Diagnostic::author("source/switch", "the operand of this `switch` is a statement")
+                .help("put it into a variable first, or between parentheses"),
+            *position,
+        ),
+        SourceError::Reserved => (
+            Diagnostic::author("source/reserved", format!("the name `{GUARD}` is reserved"))
+                .help("take another name"),
+            Position::NONE,
+        ),
+    }
+}
+
+/// The diagnostic of a bound that was passed.
+pub(crate) fn limit_passed(limit: Limit, limits: &Limits) -> Diagnostic {
+    let bound = limits.get(limit);
+    let unit = limit.unit();
+    let text = match limit {
+        Limit::Operations => format!("the call took more than {bound} operations"),
+        Limit::Time => format!("the call took more than {bound} ms"),
+        Limit::Memory => format!("the call held more than {bound} bytes"),
+        Limit::CallDepth => format!("functions called each other more than {bound} deep"),
+        other => format!("the call passed its bound of {bound} {unit} for {other}"),
+    };
+    let advice = match limit {
+        Limit::Operations => "move loops over text and lists into `text::` and `list::` functions, which work natively",
+        Limit::Time => "do less in one call, or split the work",
+        Limit::Memory => "keep less at once; drop what is not needed, or work in pieces",
+        Limit::CallDepth => "check that the recursion ends, or write it as a loop",
+        _ => "send less in one call",
+    };
+    Diagnostic::author(limit.code(), text)
+        .help(advice)
+        .help(format!("whoever runs it can raise the bound: `--limit {limit}=…`, at most {} {unit}", limit.ceiling()))
+}
+
+/// The diagnostic of a job that the sandbox could not answer.
+pub(crate) fn sandbox(error: &SandboxError, limits: &Limits) -> Diagnostic {
+    match error {
+        SandboxError::Busy => Diagnostic::operator(
+            "call/busy",
+            format!("all sandbox threads were busy for {} ms", limits.get(Limit::Time)),
+        )
+        .help("call again later"),
+        SandboxError::Abandoned => limit_passed(Limit::Time, limits)
+            .help("a native function did not stop; the feature is quarantined"),
+        SandboxError::Panicked(text) => Diagnostic::author(
+            "script/panic",
+            format!("the engine gave up on a value it cannot handle: {text}"),
+        )
+        .help("a value that holds itself, through a closure, is the usual reason"),
+        SandboxError::NoThread(reason) => {
+            Diagnostic::operator("host/no-thread", format!("no thread could be started: {reason}"))
+        }
+    }
+}
+
+fn thrown(value: &Dynamic) -> Diagnostic {
+    if let Some(error) = value.read_lock::<CallerError>() {
+        return Diagnostic::caller("call/failed", error.0.clone());
+    }
+    if let Some(refusal) = value.read_lock::<Refusal>() {
+        let diagnostic = Diagnostic::operator(refusal.code.clone(), refusal.message.clone());
+        return refusal.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help));
+    }
+    if let Some(assertion) = value.read_lock::<Assertion>() {
+        return Diagnostic::author("test/assertion", assertion.0.clone());
+    }
+    Diagnostic::author("script/throw", shown(value))
+}
+
+/// A thrown value as a message: the text itself, or the `message` of a map, or the value written.
+fn shown(value: &Dynamic) -> String {
+    let inner = value.read_lock::<rhai::Map>().and_then(|map| map.get("message").cloned());
+    let value = inner.as_ref().unwrap_or(value);
+    brief(value)
+}
+
+/// The beginning of a value's text.
+fn brief(value: &Dynamic) -> String {
+    display::excerpt(value, Style::Print, 1_000)
+}
+
+/// An error in words, without positions and without formatting script values.
+pub(crate) fn message(error: &EvalAltResult) -> String {
+    match Place::find(error, None).error {
+        EvalAltResult::ErrorRuntime(value, _) => thrown(value).message,
+        EvalAltResult::ErrorTerminated(..) => "the call was ended".to_owned(),
+        EvalAltResult::ErrorIndexNotFound(index, _) => {
+            format!("there is no index {}", brief(index))
+        }
+        other => {
+            let text = other.to_string();
+            // The engine appends ` (line …, position …)`; the label says that.
+            match text.rfind(" (line ") {
+                Some(end) => text[..end].to_owned(),
+                None => text,
+            }
+        }
+    }
+}
+
+fn module_not_found(name: &str) -> Diagnostic {
+    match host::find(name) {
+        Some(module) if module.build.is_none() => Diagnostic::operator(
+            format!("service/{name}"),
+            format!("this host does not provide `{name}`"),
+        ),
+        Some(_) => Diagnostic::operator(
+            format!("grant/{name}"),
+            format!("this feature was not granted `{name}`"),
+        )
+        .help(format!("allow it with `--grant {name}`")),
+        None => Diagnostic::author("call/unknown-module", format!("there is no module `{name}`")),
+    }
+}
+
+fn function_not_found(signature: &str) -> Diagnostic {
+    let name = signature.split([' ', '(']).next().unwrap_or(signature);
+    Diagnostic::author(
+        "script/unknown-function",
+        format!("no function takes these arguments: `{}`", readable(signature)),
+    )
+    .help(format!("check the types of what `{name}` is given; `print(type_of(x))` shows one"))
+}
+
+fn constant_changed(name: &str) -> Diagnostic {
+    let name = name.split(DIVIDER).next().unwrap_or(name);
+    Diagnostic::author("script/constant", format!("`{name}` is a constant and cannot be changed"))
+        .help(format!("copy it first: `let copy = {name};`"))
+}
+
+/// A signature of the engine with the type names that scripts use.
+fn readable(signature: &str) -> String {
+    let mut text = signature.to_owned();
+    for (rust, script) in [
+        ("&str | ImmutableString | String", "string"),
+        ("ImmutableString", "string"),
+        ("i64", "int"),
+        ("f64", "float"),
+        ("&mut ", ""),
+    ] {
+        text = text.replace(rust, script);
+    }
+    text
+}
+
+fn lowercase_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+/// The characters of the name or number that begins at a place; 1 for anything else.
+fn word_length(source: &str, line: usize, column: usize) -> usize {
+    let Some(text) = source.lines().nth(line - 1) else { return 1 };
+    let is_word = |c: &char| c.is_alphanumeric() || *c == '_' || *c == ':';
+    text.chars().skip(column - 1).take_while(is_word).count().max(1)
+}

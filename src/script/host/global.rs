@@ -1,0 +1,209 @@
+//! What every script may call without a namespace: `fail`, `granted`, the decisions of hooks, and
+//! the assertions of tests.
+//!
+//! A decision is a Rust value: a script reads one and returns one, and cannot make a kind of its
+//! own. Making a decision and not returning it is noticed.
+
+use super::ModuleBuilder;
+use crate::diagnostic::{Blame, Diagnostic, Severity};
+use crate::feature::hook::Decision;
+use crate::script::frame::{self, Assertion, CallerError, Native, error, throw};
+use crate::script::guard;
+use crate::script::native::compare::{self, switch_key};
+use crate::script::native::display::{self, Style};
+use crate::script::value;
+use rhai::{Dynamic, EvalAltResult, FnPtr, ImmutableString, Module, NativeCallContext, Shared};
+use serde_json::Value;
+
+/// The module, registered in the global namespace of every engine.
+pub(crate) fn module() -> Shared<Module> {
+    let mut builder = ModuleBuilder::new();
+    outcome(&mut builder);
+    decisions(&mut builder);
+    assertions(&mut builder);
+    builder.build()
+}
+
+fn outcome(builder: &mut ModuleBuilder) {
+    builder
+        .docs(&["/// Stands around the operand of every `switch`; scripts cannot call it."])
+        .function(guard::GUARD, ["operand: any"], switch_key)
+        .docs(&[
+            "/// Ends the call with an error that the caller can mend; the model reads the text.",
+            "///",
+            "/// `if text == \"\" { fail(\"the text is empty\") }`",
+        ])
+        .function("fail", ["text: string"], |text: ImmutableString| -> Native<Dynamic> {
+            Err(throw(CallerError(text.into())))
+        })
+        .docs(&["/// Whether a capability was granted: `granted(\"http=api.example.com\")`."])
+        .function("granted", ["capability: string"], granted);
+}
+
+fn granted(capability: &str) -> Native<bool> {
+    frame::with(|frame| match capability.parse() {
+        Ok(capability) => Ok(frame.grants().covers(&capability)),
+        // `granted("http")` asks whether the module is open at all.
+        Err(_) if super::find(capability).is_some() => Ok(frame.grants().opens(capability)),
+        Err(reason) => Err(error(reason.to_string())),
+    })
+}
+
+fn decisions(builder: &mut ModuleBuilder) {
+    builder
+        .docs(&["/// Decides nothing; the same as returning nothing."])
+        .function("proceed", [], || Decision::Proceed)
+        .docs(&["/// The request is not sent; at `pre_request`."])
+        .function("stop", ["reason: string"], |reason: ImmutableString| {
+            decide(Decision::Stop { reason: reason.into() })
+        })
+        .docs(&["/// The tool does not run and the model reads why; at `pre_tool_call`."])
+        .function("deny", ["reason: string"], |reason: ImmutableString| {
+            decide(Decision::Deny { reason: reason.into() })
+        })
+        .docs(&["/// The tool does not run and the model gets this; at `pre_tool_call`."])
+        .function("answer", ["value: any"], |value: Dynamic| {
+            decide(Decision::Answer { value: plain(&value)? })
+        })
+        .docs(&["/// A person decides; at `pre_tool_call`."])
+        .function("ask", ["question: string"], |question: ImmutableString| {
+            decide(Decision::Ask { question: question.into() })
+        })
+        .docs(&["/// The tool runs with other arguments; at `pre_tool_call`, where granted."])
+        .function("rewrite", ["arguments: map"], |arguments: rhai::Map| {
+            decide(Decision::Rewrite { arguments: plain(&Dynamic::from_map(arguments))? })
+        })
+        .docs(&["/// The model gets another result; at `post_tool_call`, where granted."])
+        .function("replace", ["result: any"], |result: Dynamic| {
+            decide(Decision::Replace { result: plain(&result)? })
+        })
+        .docs(&["/// The turn goes on; at `turn_end`, a bounded number of times."])
+        .function("again", ["reason: string"], |reason: ImmutableString| {
+            decide(Decision::Again { reason: reason.into() })
+        })
+        .docs(&[
+            "/// Says something beside the decision: `diagnose(\"warning\", \"large download\")`.",
+        ])
+        .function("diagnose", ["level: string", "text: string"], diagnose)
+        .docs(&["/// A decision's kind: `proceed`, `deny`, `answer`, …"])
+        .function("get$decision", ["decision"], |decision: &mut Decision| kind(decision))
+        .docs(&["/// A decision's text: its reason or its question."])
+        .function("get$reason", ["decision"], |decision: &mut Decision| reason(decision))
+        .docs(&["/// What an answer, rewrite or replacement carries."])
+        .function("get$value", ["decision"], |decision: &mut Decision| carried(decision));
+}
+
+/// Remembers that a decision was made, so that one that is not returned is noticed.
+fn decide(decision: Decision) -> Native<Decision> {
+    frame::with(|frame| {
+        frame.decided();
+        Ok(decision)
+    })
+}
+
+/// The most JSON that a decision may carry before its own bound is looked at.
+const DECISION_BYTES: usize = 1 << 20;
+
+fn plain(value: &Dynamic) -> Native<Value> {
+    value::to_json(value, value::Budget::of_bytes(DECISION_BYTES)).map_err(|reason| error(reason.to_string()))
+}
+
+fn kind(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Proceed => "proceed",
+        Decision::Stop { .. } => "stop",
+        Decision::Deny { .. } => "deny",
+        Decision::Answer { .. } => "answer",
+        Decision::Ask { .. } => "ask",
+        Decision::Rewrite { .. } => "rewrite",
+        Decision::Replace { .. } => "replace",
+        Decision::Again { .. } => "again",
+    }
+}
+
+fn reason(decision: &Decision) -> Dynamic {
+    match decision {
+        Decision::Stop { reason: text }
+        | Decision::Deny { reason: text }
+        | Decision::Again { reason: text }
+        | Decision::Ask { question: text } => text.clone().into(),
+        _ => Dynamic::UNIT,
+    }
+}
+
+fn carried(decision: &Decision) -> Dynamic {
+    match decision {
+        Decision::Answer { value }
+        | Decision::Rewrite { arguments: value }
+        | Decision::Replace { result: value } => value::from_json(value.clone()),
+        _ => Dynamic::UNIT,
+    }
+}
+
+fn diagnose(level: &str, text: ImmutableString) -> Native {
+    let severity = match level {
+        "note" | "info" => Severity::Note,
+        "warning" | "warn" => Severity::Warning,
+        "error" => Severity::Error,
+        _ => {
+            return Err(error(format!(
+                "`{level}` is not a level; write \"note\", \"warning\" or \"error\""
+            )));
+        }
+    };
+    let diagnostic = Diagnostic::new(severity, Blame::Operator, "hook/diagnose", text.as_str());
+    frame::with(|frame| frame.diagnose(diagnostic))
+}
+
+fn assertions(builder: &mut ModuleBuilder) {
+    builder
+        .docs(&["/// Fails the test unless the condition holds."])
+        .function("assert", ["condition: bool"], |condition: bool| -> Native {
+            check(condition, || Ok("the assertion does not hold".to_owned()))
+        })
+        .function("assert", ["condition: bool", "text: string"], |condition: bool, text: &str| {
+            check(condition, || Ok(text.to_owned()))
+        })
+        .docs(&["/// Fails the test unless both values are the same."])
+        .function("assert_eq", ["left: any", "right: any"], |left: Dynamic, right: Dynamic| {
+            check(compare::equal(&left, &right)?, || {
+                Ok(format!("{} is not {}", shown(&left), shown(&right)))
+            })
+        })
+        .docs(&["/// Fails the test if both values are the same."])
+        .function("assert_ne", ["left: any", "right: any"], |left: Dynamic, right: Dynamic| {
+            check(!compare::equal(&left, &right)?, || Ok(format!("both are {}", shown(&left))))
+        })
+        .docs(&["/// Fails the test unless the function fails: `assert_fails(|| count(\"\"))`."])
+        .function("assert_fails", ["call: Fn"], assert_fails)
+        .docs(&["/// Fails the test unless a hook denied: `assert_denied(guard(event))`."])
+        .function("assert_denied", ["decision: any"], assert_denied);
+}
+
+fn check(holds: bool, text: impl FnOnce() -> Native<String>) -> Native {
+    if holds { Ok(()) } else { Err(throw(Assertion(text()?))) }
+}
+
+fn shown(value: &Dynamic) -> String {
+    display::excerpt(value, Style::Debug, 200)
+}
+
+fn assert_fails(context: NativeCallContext, call: FnPtr) -> Native<Dynamic> {
+    match call.call_within_context::<Dynamic>(&context, ()) {
+        Ok(value) => {
+            Err(throw(Assertion(format!("the call gave {} and did not fail", shown(&value)))))
+        }
+        Err(reason) => match *reason {
+            EvalAltResult::ErrorTerminated(..) => Err(reason),
+            other => Ok(super::super::explain::message(&other).into()),
+        },
+    }
+}
+
+fn assert_denied(decision: Dynamic) -> Native {
+    match decision.try_cast_result::<Decision>() {
+        Ok(Decision::Deny { .. }) => Ok(()),
+        Ok(other) => Err(throw(Assertion(format!("the hook decided `{}`", kind(&other))))),
+        Err(_) => Err(throw(Assertion("the hook let it pass".to_owned()))),
+    }
+}

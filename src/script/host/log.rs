@@ -1,0 +1,33 @@
+//! `log`: lines for whoever looks for a fault later. Open to every script, bounded by volume.
+
+use super::ModuleBuilder;
+use crate::feature::event::{EventBody, Level};
+use crate::script::frame::{self, Native};
+use crate::script::native::display::{self, Style};
+use rhai::{Dynamic, Module, Shared};
+
+/// The module, the same for everybody.
+pub(crate) fn module() -> Shared<Module> {
+    let mut builder = ModuleBuilder::new();
+    for (name, level) in [
+        ("debug", Level::Debug),
+        ("info", Level::Info),
+        ("warn", Level::Warn),
+        ("error", Level::Error),
+    ] {
+        builder
+            .docs(&["/// Writes a line to the log: `log::info(\"read 3 files\")`."])
+            .function(name, ["value: any"], move |value: Dynamic| write(level, &value));
+    }
+    builder.build()
+}
+
+/// Writes any value as one line of the log; `print` and `debug` end here too.
+pub(crate) fn write(level: Level, value: &Dynamic) -> Native {
+    line(level, display::text(value, Style::Print).into())
+}
+
+/// Writes a line that is text already.
+pub(crate) fn line(level: Level, text: String) -> Native {
+    frame::with(|frame| frame.emit(None, EventBody::Log { level, text }))
+}

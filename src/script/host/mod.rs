@@ -1,0 +1,177 @@
+//! The host modules: what a script may call beyond the language, one file a module.
+//!
+//! A module is registered with an engine only where it is open to everybody or its capability was
+//! granted. The table knows modules that this host cannot provide as well, so that a script which
+//! asks for one gets a clear answer and not "unknown".
+
+pub(crate) mod emit;
+pub(crate) mod global;
+pub(crate) mod json;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod notify;
+pub(crate) mod random;
+pub(crate) mod text;
+pub(crate) mod time;
+
+use crate::feature::grant::GrantSet;
+use crate::script::frame::Frame;
+use rhai::{FuncRegistration, Module, RhaiNativeFunc, Shared, Variant};
+use std::sync::OnceLock;
+
+/// One host module.
+pub(crate) struct HostModule {
+    /// The namespace: `text` in `text::words(…)`.
+    pub name: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// The module itself, built once and shared by all engines; `None` where this host has none.
+    pub build: Option<fn() -> Shared<Module>>,
+    /// Names and arities of the functions of a module that cannot be built here.
+    pub known: &'static [(&'static str, usize)],
+}
+
+/// Who may call a host module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Every script: pure, or harmless by its bounds.
+    Everybody,
+    /// Scripts that were granted a capability of the module's name.
+    Granted,
+}
+
+impl HostModule {
+    /// Names and numbers of parameters of its functions, each pair once.
+    pub fn functions(&self) -> Vec<(String, usize)> {
+        let Some(build) = self.build else {
+            return self.known.iter().map(|&(name, arity)| (name.to_owned(), arity)).collect();
+        };
+        let mut engine = rhai::Engine::new_raw();
+        engine.register_static_module(self.name, build());
+        let mut functions: Vec<_> = engine
+            .collect_fn_metadata(
+                None,
+                |info| Some((info.metadata.name.to_string(), info.metadata.num_params)),
+                true,
+            )
+            .into_iter()
+            .collect();
+        functions.sort();
+        functions.dedup();
+        functions
+    }
+}
+
+/// Every host module. A new one is one file and one line.
+pub(crate) fn modules() -> &'static [HostModule] {
+    use Access::{Everybody, Granted};
+    const fn open(name: &'static str, build: fn() -> Shared<Module>) -> HostModule {
+        HostModule { name, access: Everybody, build: Some(build), known: &[] }
+    }
+    const fn guarded(name: &'static str, build: fn() -> Shared<Module>) -> HostModule {
+        HostModule { name, access: Granted, build: Some(build), known: &[] }
+    }
+    const fn absent(
+        name: &'static str,
+        known: &'static [(&'static str, usize)],
+    ) -> HostModule {
+        HostModule { name, access: Granted, build: None, known }
+    }
+    static MODULES: [HostModule; 17] = [
+        guarded("emit", emit::module),
+        guarded("notify", notify::module),
+        open("json", json::module),
+        open("list", list::module),
+        open("log", log::module),
+        open("random", random::module),
+        open("text", text::module),
+        open("time", time::module),
+        absent(
+            "store",
+            &[
+                ("get", 1),
+                ("get", 2),
+                ("set", 2),
+                ("delete", 1),
+                ("keys", 0),
+                ("keys", 1),
+                ("incr", 1),
+                ("incr", 2),
+                ("update", 3),
+            ],
+        ),
+        absent("ask", &[]),
+        absent("exec", &[]),
+        absent("fs", &[]),
+        absent("http", &[]),
+        absent("memory", &[]),
+        absent("pod", &[]),
+        absent("provider", &[("call", 2)]),
+        absent("workitem", &[]),
+    ];
+    &MODULES
+}
+
+/// The module of that name.
+pub(crate) fn find(name: &str) -> Option<&'static HostModule> {
+    modules().iter().find(|module| module.name == name)
+}
+
+/// The modules built once and shared by every engine, with those a set of grants opens.
+pub(crate) fn granted(grants: &GrantSet) -> impl Iterator<Item = (&'static str, Shared<Module>)> {
+    static BUILT: OnceLock<Vec<(&'static HostModule, Shared<Module>)>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        modules().iter().filter_map(|module| Some((module, (module.build?)()))).collect()
+    });
+    built
+        .iter()
+        .filter(|(module, _)| module.access == Access::Everybody || grants.opens(module.name))
+        .map(|(module, built)| (module.name, Shared::clone(built)))
+}
+
+/// Whether the running call was granted a capability, written as in `@request`.
+pub(crate) fn is_granted(frame: &Frame, capability: &str) -> bool {
+    capability.parse().is_ok_and(|capability| frame.grants().covers(&capability))
+}
+
+/// Builds a module whose functions carry their documentation.
+pub(crate) struct ModuleBuilder {
+    module: Module,
+    docs: Vec<&'static str>,
+}
+
+impl ModuleBuilder {
+    pub(crate) fn new() -> Self {
+        Self { module: Module::new(), docs: Vec::new() }
+    }
+
+    /// The documentation of the functions that follow, until the next.
+    pub(crate) fn docs(&mut self, lines: &[&'static str]) -> &mut Self {
+        self.docs = lines.to_vec();
+        self
+    }
+
+    /// Adds a function.
+    pub(crate) fn function<A, const N: usize, const X: bool, R, const F: bool, FUNC, const P: usize>(
+        &mut self,
+        name: &str,
+        parameters: [&str; P],
+        function: FUNC,
+    ) -> &mut Self
+    where
+        A: 'static,
+        R: Variant + Clone,
+        FUNC: RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+    {
+        FuncRegistration::new(name)
+            .with_params_info(parameters)
+            .with_comments(self.docs.iter().copied())
+            .set_into_module(&mut self.module, function);
+        self
+    }
+
+    pub(crate) fn build(&mut self) -> Shared<Module> {
+        self.module.build_index();
+        Shared::new(std::mem::take(&mut self.module))
+    }
+}

@@ -1,0 +1,432 @@
+//! One call of one function: bounds in force, arguments in, result out, everything dropped before
+//! the answer leaves the thread.
+//!
+//! This is the only way into a script. What a call may do was decided before.
+
+use super::call::{CompileError, Entry, Instance, Instances, Program};
+use super::explain::{self, Explainer};
+use super::frame::{self, Frame};
+use super::meter::{self, Bounds, Spent};
+use super::sandbox::Sandbox;
+use super::value;
+use crate::diagnostic::Diagnostic;
+use crate::feature::call::{CallContext, Failure, Headroom, Receipt};
+use crate::feature::id::ChannelName;
+use crate::limit::{Limit, Limits};
+use rhai::{Dynamic, EvalAltResult};
+use serde_json::Value;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Bytes that a feature may leave behind in all before it is quarantined. A healthy one leaves a
+/// few KiB of resolution caches.
+const LEAK_BOUND: i64 = 512 * 1024;
+
+/// A program with its record of behaviour; shared by all of a feature's contributions.
+pub(crate) struct Runnable {
+    pub program: Arc<Program>,
+    pub sandbox: Sandbox,
+    pub channels: Arc<[ChannelName]>,
+    pub memory: MemoryBound,
+    pub health: Health,
+}
+
+/// Whether calls have a memory bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryBound {
+    /// The allocator counts, and calls that hold too much end.
+    Metered,
+    /// The host opted out.
+    Unbounded,
+}
+
+/// What a feature's calls left behind, and whether it may still run.
+#[derive(Default)]
+pub(crate) struct Health {
+    leaked: AtomicI64,
+    quarantine: OnceLock<String>,
+}
+
+impl Health {
+    fn record(&self, left_behind: i64) {
+        let leaked = self.leaked.fetch_add(left_behind, Ordering::Relaxed) + left_behind;
+        if leaked > LEAK_BOUND {
+            self.condemn(format!("its calls left {leaked} bytes behind that nothing can free"));
+        }
+    }
+
+    fn condemn(&self, reason: String) {
+        if self.quarantine.set(reason).is_ok() {
+            tracing::warn!("a feature was quarantined");
+        }
+    }
+
+    /// Why the feature may not run any more.
+    pub(crate) fn quarantine(&self) -> Option<&str> {
+        self.quarantine.get().map(String::as_str)
+    }
+}
+
+/// What came of one call, before it is an outcome or a decision.
+pub(crate) struct Invocation<T> {
+    pub result: Result<T, Failure>,
+    pub notices: Vec<String>,
+    pub diagnostics: Vec<Diagnostic>,
+    pub receipt: Receipt,
+}
+
+impl<T> Invocation<T> {
+    fn refused(diagnostic: Diagnostic) -> Self {
+        Self {
+            result: Err(diagnostic.into()),
+            notices: Vec::new(),
+            diagnostics: Vec::new(),
+            receipt: Receipt::default(),
+        }
+    }
+}
+
+/// Turns what a function returned into data, on the sandbox thread.
+pub(crate) type Convert<T> = fn(&Dynamic, &Limits) -> Result<T, Diagnostic>;
+
+impl Runnable {
+    /// Calls `entry` and waits for its answer.
+    pub(crate) fn invoke<T: Send + 'static>(
+        self: &Arc<Self>,
+        entry: &Entry,
+        arguments: Vec<Value>,
+        context: &CallContext,
+        convert: Convert<T>,
+    ) -> Invocation<T> {
+        if let Some(reason) = self.health.quarantine() {
+            return Invocation::refused(quarantined(reason));
+        }
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_millis(context.limits.get(Limit::Time));
+        let call = Call {
+            runnable: Arc::clone(self),
+            entry: entry.clone(),
+            context: context.clone(),
+            deadline,
+        };
+        let answer = self.sandbox.run(deadline, move |instances| {
+            // The arguments belong to the caller's thread: the call takes a copy that is counted
+            // as its own, and the originals go after the count.
+            let invocation = call.run(instances, &arguments, convert);
+            drop(arguments);
+            invocation
+        });
+        let mut invocation = answer.unwrap_or_else(|error| {
+            if matches!(error, super::sandbox::SandboxError::Abandoned) {
+                self.health.condemn("a native function of its call did not stop".to_owned());
+            }
+            Invocation::refused(explain::sandbox(&error, &context.limits))
+        });
+        invocation.receipt.elapsed = begun.elapsed();
+        invocation
+    }
+}
+
+struct Call {
+    runnable: Arc<Runnable>,
+    entry: Entry,
+    context: CallContext,
+    deadline: Instant,
+}
+
+impl Call {
+    fn run<T>(
+        self,
+        instances: &mut Instances,
+        arguments: &[Value],
+        convert: Convert<T>,
+    ) -> Invocation<T> {
+        let started = Instant::now();
+        if let Err(diagnostic) = self.prepare(instances) {
+            return Invocation::refused(diagnostic);
+        }
+        meter::begin(self.bounds(self.context.limits.get(Limit::Operations)));
+        frame::enter(Frame::new(
+            self.context.clone(),
+            Arc::clone(&self.runnable.program.grants),
+            Arc::clone(&self.runnable.channels),
+        ));
+        let result = self.evaluate(instances, arguments, convert);
+        let left = frame::leave();
+        let spent = meter::end();
+        if spent.killed.is_some() {
+            // A kill may leave a half-filled cache behind.
+            instances.forget(&self.runnable.program);
+        }
+        self.runnable.health.record(spent.left_behind);
+        let failed = result.is_err();
+        Invocation {
+            result: result.map_err(Failure::from),
+            notices: if failed { Vec::new() } else { left.notices },
+            diagnostics: left.diagnostics,
+            receipt: self.receipt(&spent, started.elapsed(), left.dropped),
+        }
+    }
+
+    /// Compiles the program and readies the function, where this thread has not done it before.
+    fn prepare(&self, instances: &mut Instances) -> Result<(), Diagnostic> {
+        meter::begin(self.bounds(u64::MAX));
+        let ready = instances
+            .get(&self.runnable.program)
+            .and_then(|instance| instance.prepare(&self.entry))
+            .map_err(|error: CompileError| self.explainer(None).uncompiled(&error));
+        meter::end();
+        ready
+    }
+
+    fn evaluate<T>(
+        &self,
+        instances: &mut Instances,
+        arguments: &[Value],
+        convert: Convert<T>,
+    ) -> Result<T, Diagnostic> {
+        let instance = instances
+            .get(&self.runnable.program)
+            .map_err(|error| meter::handing_out(|| self.explainer(None).uncompiled(&error)))?;
+        let limits = &self.context.limits;
+        let depth = usize::try_from(limits.get(Limit::CallDepth)).unwrap_or(usize::MAX);
+        let arguments = arguments.iter().cloned().map(value::from_json).collect();
+        let result = instance.call(&self.entry, arguments, depth);
+        // A kill holds even where a native or a `try` made something else of it.
+        if let (Ok(_), Some(limit)) = (&result, meter::killed()) {
+            return meter::handing_out(|| Err(self.explainer(None).killed(limit)));
+        }
+        match result {
+            Ok(value) => {
+                let value = value.flatten();
+                // The value itself is dropped outside, where what stays of it is a leak.
+                meter::handing_out(|| {
+                    convert(&value, limits).map_err(|diagnostic| self.in_function(diagnostic))
+                })
+            }
+            Err(error) => meter::handing_out(|| self.fail(&error, instance)),
+        }
+    }
+
+    fn fail<T>(&self, error: &EvalAltResult, instance: &Instance) -> Result<T, Diagnostic> {
+        if self.context.cancel.is_cancelled() && meter::killed() == Some(Limit::Time) {
+            return Err(Diagnostic::caller("call/cancelled", "the call was cancelled"));
+        }
+        Err(self.explainer(Some(instance)).explain(error))
+    }
+
+    /// A problem with what the function returned: named by its file, there is no better place.
+    fn in_function(&self, diagnostic: Diagnostic) -> Diagnostic {
+        match self.runnable.program.tree.file(self.entry.module.as_deref()) {
+            Some(file) => diagnostic.in_file(file.name.clone()),
+            None => diagnostic,
+        }
+    }
+
+    fn explainer<'a>(&'a self, instance: Option<&'a Instance>) -> Explainer<'a> {
+        Explainer {
+            instance,
+            tree: &self.runnable.program.tree,
+            limits: &self.context.limits,
+            module: self.entry.module.as_deref(),
+        }
+    }
+
+    fn bounds(&self, operations: u64) -> Bounds {
+        let memory = self.context.limits.get(Limit::Memory);
+        Bounds {
+            operations,
+            memory: (self.runnable.memory == MemoryBound::Metered).then_some(memory),
+            deadline: self.deadline,
+            stop: self.context.cancel.flag(),
+        }
+    }
+
+    fn receipt(&self, spent: &Spent, time: Duration, dropped_messages: u64) -> Receipt {
+        let limits = &self.context.limits;
+        let left = |used: u64, limit: Limit| {
+            let bound = limits.get(limit).max(1);
+            u8::try_from(100 - used.min(bound).saturating_mul(100) / bound).unwrap_or(0)
+        };
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Receipt {
+            operations: spent.operations,
+            time,
+            peak_memory: spent.peak_memory,
+            leaked_memory: u64::try_from(spent.left_behind).unwrap_or(0),
+            dropped_messages,
+            headroom: Headroom {
+                operations: left(spent.operations, Limit::Operations),
+                time: left(milliseconds, Limit::Time),
+                memory: left(spent.peak_memory, Limit::Memory),
+            },
+            ..Receipt::default()
+        }
+    }
+}
+
+fn quarantined(reason: &str) -> Diagnostic {
+    Diagnostic::author("feature/quarantined", format!("the feature is quarantined: {reason}"))
+        .help("mend the script and load it again; a value that holds itself, through a closure, is never freed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::call::{Cancel, Conditions};
+    use crate::feature::event::Silent;
+    use crate::feature::grant::GrantSet;
+    use crate::feature::id::FeatureId;
+    use crate::script::runtime::TO_RESULT;
+    use crate::script::source::{ImportEdge, SourceFile, SourceTree};
+    use crate::diagnostic::Span;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn file(name: &str, text: &str) -> Arc<SourceFile> {
+        Arc::new(SourceFile { name: name.into(), path: name.into(), text: text.into() })
+    }
+
+    /// A main file that imports `parts`, each under its own name.
+    fn runnable(main: &str, parts: &[(&str, &str)]) -> Arc<Runnable> {
+        let imports = parts.iter().map(|(name, _)| ImportEdge {
+            from: None,
+            path: (*name).into(),
+            alias: (*name).into(),
+            module: (*name).into(),
+            span: Span::new(1, 1, 1),
+        });
+        let tree = SourceTree {
+            main: file("main.rhai", main),
+            modules: parts
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), file(name, text)))
+                .collect::<BTreeMap<_, _>>(),
+            imports: imports.collect(),
+            digest: String::new(),
+            root: "/".into(),
+        };
+        Arc::new(Runnable {
+            program: Arc::new(Program { tree: Arc::new(tree), grants: Arc::new(GrantSet::none()) }),
+            sandbox: Sandbox::new(1, Limit::Memory.default_value()),
+            channels: Arc::new([]),
+            memory: MemoryBound::Metered,
+            health: Health::default(),
+        })
+    }
+
+    fn call_with(
+        runnable: &Arc<Runnable>,
+        function: &str,
+        arguments: Vec<Value>,
+        limits: Limits,
+    ) -> Invocation<Value> {
+        let entry = Entry { module: None, function: function.into(), arity: arguments.len() };
+        let context = CallContext {
+            feature: Arc::new(FeatureId::builtin("trial").expect("a name")),
+            limits: Arc::new(limits),
+            sink: Arc::new(Silent),
+            cancel: Cancel::default(),
+            conditions: Conditions { now: Some(0), seed: 1 },
+        };
+        runnable.invoke(&entry, arguments, &context, TO_RESULT)
+    }
+
+    fn call(runnable: &Arc<Runnable>, function: &str, arguments: Vec<Value>) -> Result<Value, String> {
+        let invocation = call_with(runnable, function, arguments, Limits::default());
+        invocation.result.map_err(|failure| failure.diagnostics[0].to_string())
+    }
+
+    #[test]
+    fn constants_are_read_by_bare_name_everywhere() {
+        let runnable = runnable(
+            r#"
+            const LIMIT = 3; const LIST = [1, [2]]; const MAP = #{ a: #{ b: 4 } };
+            fn helper() { LIMIT * 10 }
+            fn closure() { let f = |x| x + LIMIT; [1, 2].map(f) }
+            fn nested() { let f = |x| { let g = |y| y + LIMIT; g.call(x) }; f.call(1) }
+            fn all() { [LIMIT, global::LIMIT, LIST[1][0], MAP.a.b, helper(), closure(), nested()] }
+            fn shadowed(LIMIT) { LIMIT }
+            fn lent() { part::apply(|x| x + LIMIT, 1) }
+            fn theirs() { [part::limit(), LIMIT] }
+            fn change() { LIMIT = 4; }
+            "#,
+            &[("part", "const LIMIT = 100; fn apply(f, x) { f.call(x) } fn limit() { let f = |x| x + LIMIT; f.call(global::LIMIT) }")],
+        );
+        let seen = call(&runnable, "all", vec![]);
+        assert_eq!(seen, Ok(json!([3, 3, 2, 4, 30, [4, 5], 4])));
+        assert_eq!(call(&runnable, "shadowed", vec![json!(7)]), Ok(json!(7)));
+        assert_eq!(call(&runnable, "lent", vec![]), Ok(json!(4)));
+        assert_eq!(call(&runnable, "theirs", vec![]), Ok(json!([200, 3])));
+        assert!(call(&runnable, "change", vec![]).is_err_and(|text| text.contains("constant")));
+    }
+
+    #[test]
+    fn errors_point_into_the_right_file_and_column() {
+        let runnable = runnable(
+            "fn here(x) { switch x { 1 => 10 / (x - 1), _ => part::there(x) } }",
+            &[("part", "\nfn there(x) {\n    throw \"no \" + x\n}")],
+        );
+        let text = |x| call(&runnable, "here", vec![json!(x)]).unwrap_err();
+        assert_eq!(text(1), "main.rhai:1:33: error[script/arithmetic]: division by zero: 10 / 0");
+        assert_eq!(text(2), "part:3:5: error[script/throw]: no 2");
+    }
+
+    #[test]
+    fn a_limit_ends_the_call_and_no_script_can_catch_it() {
+        let runnable = runnable(
+            "fn spin() { loop { try { loop {} } catch {} } } fn grow() { let s = \"a\"; loop { s += s; } }
+             fn deep(n) { deep(n + 1) } fn sorted() { [3, 2, 1].sort(|a, b| loop {}); 1 }",
+            &[],
+        );
+        for (function, arguments, code) in [
+            ("spin", vec![], "limit/operations"),
+            ("grow", vec![], "limit/memory"),
+            ("deep", vec![json!(1)], "limit/call-depth"),
+            ("sorted", vec![], "limit/operations"),
+        ] {
+            let text = call(&runnable, function, arguments).unwrap_err();
+            assert!(text.contains(code), "{function}: {text}");
+        }
+        assert_eq!(runnable.sandbox.abandoned(), 0);
+    }
+
+    #[test]
+    fn a_deadline_is_kept_where_operations_are_not_the_bound() {
+        let runnable = runnable("fn spin() { loop {} }", &[]);
+        let mut limits = Limits::default();
+        limits.set(Limit::Operations, 1_000_000_000).expect("below the ceiling");
+        limits.set(Limit::Time, 50).expect("below the ceiling");
+        let invocation = call_with(&runnable, "spin", vec![], limits);
+        let failure = invocation.result.expect_err("it spins");
+        assert_eq!(failure.diagnostics[0].code, "limit/time");
+    }
+
+    #[test]
+    fn what_a_cycle_leaves_is_counted_and_the_feature_quarantined() {
+        let runnable = runnable(
+            "fn leak() { let s = \"a\"; s.pad(1000000, \"a\"); let m = #{ s: s + 1 }; let f = || m; m.f = f; 1 }
+             fn clean(text) { #{ n: text.len(), parts: text.split(' ') } }",
+            &[],
+        );
+        for _ in 0..200 {
+            let text = json!("some words of a text ".repeat(100));
+            assert!(call(&runnable, "clean", vec![text]).is_ok());
+        }
+        assert!(runnable.health.leaked.load(Ordering::Relaxed) < 32 * 1024);
+        let first = call_with(&runnable, "leak", vec![], Limits::default());
+        assert!(first.receipt.leaked_memory > 900_000);
+        let again = call(&runnable, "leak", vec![]).unwrap_err();
+        assert!(again.contains("feature/quarantined"), "{again}");
+    }
+
+    #[test]
+    fn kept_state_does_not_remember_calls() {
+        let runnable = runnable("fn f(x) { let y = x; y += 1; y } fn g(x) { if x > 1 { return x; } f(x) }", &[]);
+        for x in 0..50 {
+            assert_eq!(call(&runnable, "f", vec![json!(x)]), Ok(json!(x + 1)));
+            assert_eq!(call(&runnable, "g", vec![json!(x)]), Ok(json!(if x > 1 { x } else { x + 1 })));
+        }
+    }
+}

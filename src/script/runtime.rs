@@ -1,0 +1,278 @@
+//! The script runtime as a host uses it: reads features, and turns each into a feature module.
+//!
+//! A script enters the registry through the same door as a feature written in Rust.
+
+use super::analysis::Known;
+use super::call::{Entry, Program};
+use super::invoke::{Convert, Invocation, MemoryBound, Runnable};
+use super::sandbox::{Sandbox, SandboxError};
+use super::script::{ReadOutcome, Script};
+use super::{engine, explain, host, meter, value};
+use crate::diagnostic::Diagnostic;
+use crate::feature::call::{CallContext, Outcome};
+use crate::feature::descriptor::FeatureDescriptor;
+use crate::feature::grant::GrantSet;
+use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome};
+use crate::feature::id::{ChannelName, FeatureSource};
+use crate::feature::registry::{FeatureInstallContext, FeatureInstallError, FeatureModule};
+use crate::feature::schema::Arguments;
+use crate::feature::tool::{Tool, ToolContribution};
+use crate::limit::{Limit, Limits};
+use rhai::Dynamic;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Why no runtime could be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RuntimeError {
+    /// The program does not count allocations.
+    #[error(
+        "memory cannot be bounded: this program does not allocate through `peasy::Meter`; \
+         declare it as the `#[global_allocator]`, or ask for `MemoryBound::Unbounded`"
+    )]
+    NoMeter,
+}
+
+/// What scripts need to be read and run: threads, and the functions that they may name. Clones
+/// share both.
+#[derive(Clone)]
+pub struct ScriptRuntime {
+    sandbox: Sandbox,
+    memory: MemoryBound,
+}
+
+/// Where a feature to be read lies, and what that makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// A `.rhai` file, or a folder with a `main.rhai`.
+    pub path: PathBuf,
+    /// The source that qualifies its id.
+    pub source: FeatureSource,
+}
+
+/// The time that reading one feature may take. A source is at most 64 KiB, and the parser takes
+/// milliseconds for the worst of them.
+const READ_TIME: Duration = Duration::from_secs(2);
+
+/// The memory that reading one feature may take: syntax trees are some tens of times their text.
+const READ_MEMORY: u64 = 256 << 20;
+
+impl ScriptRuntime {
+    /// A runtime whose calls are bounded in memory as well.
+    ///
+    /// # Errors
+    ///
+    /// The program does not allocate through [`crate::Meter`].
+    pub fn new(limits: &Limits) -> Result<Self, RuntimeError> {
+        if !meter::Meter::is_installed() {
+            return Err(RuntimeError::NoMeter);
+        }
+        Ok(Self::with_bound(limits, MemoryBound::Metered))
+    }
+
+    /// A runtime without a memory bound, for a program that trusts its scripts with its memory.
+    pub fn unbounded(limits: &Limits) -> Self {
+        Self::with_bound(limits, MemoryBound::Unbounded)
+    }
+
+    fn with_bound(limits: &Limits, memory: MemoryBound) -> Self {
+        Self { sandbox: Sandbox::with_memory(limits.get(Limit::Memory)), memory }
+    }
+
+    /// Sandbox threads that were given up and still run.
+    pub fn abandoned_threads(&self) -> usize {
+        self.sandbox.abandoned()
+    }
+
+    /// The functions of the host that a script can name.
+    pub fn known() -> &'static Known {
+        static KNOWN: OnceLock<Known> = OnceLock::new();
+        KNOWN.get_or_init(|| {
+            let all = engine::runner(&GrantSet::none());
+            Known::collect(&all, host::modules())
+        })
+    }
+
+    /// Reads features, each on its own: what is wrong with one leaves the others. The order of the
+    /// answers is that of the locations.
+    pub fn read(&self, locations: &[Location]) -> Vec<ReadOutcome> {
+        // One hand-over for each thread, not for each feature.
+        let share = locations.len().div_ceil(self.sandbox.size()).max(1);
+        let outcomes = std::thread::scope(|scope| {
+            let parts: Vec<_> = locations
+                .chunks(share)
+                .map(|part| scope.spawn(move || self.read_part(part)))
+                .collect();
+            parts.into_iter().map(|part| part.join().unwrap_or_default()).collect::<Vec<_>>()
+        });
+        outcomes.into_iter().flatten().collect()
+    }
+
+    fn read_part(&self, locations: &[Location]) -> Vec<ReadOutcome> {
+        let deadline =
+            Instant::now() + READ_TIME * u32::try_from(locations.len()).unwrap_or(u32::MAX);
+        let jobs = locations.to_vec();
+        let memory = self.memory;
+        let read = self
+            .sandbox
+            .run(deadline, move |_| jobs.iter().map(|job| read_one(job, memory)).collect());
+        read.unwrap_or_else(|error| self.read_singly(locations, &error))
+    }
+
+    /// A native that hangs or panics while reading one feature must not take the others with it.
+    fn read_singly(&self, locations: &[Location], error: &SandboxError) -> Vec<ReadOutcome> {
+        if let [location] = locations {
+            let diagnostic = explain::sandbox(error, &Limits::default())
+                .in_file(location.path.display().to_string());
+            return vec![ReadOutcome { script: None, diagnostics: vec![diagnostic], tree: None }];
+        }
+        locations.iter().flat_map(|one| self.read_part(std::slice::from_ref(one))).collect()
+    }
+
+    /// A script as a feature module, ready for the registry.
+    pub fn feature(&self, script: Script) -> ScriptFeature {
+        ScriptFeature { runtime: self.clone(), script: Arc::new(script) }
+    }
+
+    pub(super) fn runnable(
+        &self,
+        script: &Script,
+        grants: GrantSet,
+        channels: Arc<[ChannelName]>,
+    ) -> Arc<Runnable> {
+        let program = Program { tree: Arc::clone(&script.tree), grants: Arc::new(grants) };
+        Arc::new(Runnable {
+            program: Arc::new(program),
+            sandbox: self.sandbox.clone(),
+            channels,
+            memory: self.memory,
+            health: Default::default(),
+        })
+    }
+}
+
+fn read_one(location: &Location, memory: MemoryBound) -> ReadOutcome {
+    meter::begin(meter::Bounds {
+        operations: u64::MAX,
+        memory: (memory == MemoryBound::Metered).then_some(READ_MEMORY),
+        deadline: Instant::now() + READ_TIME,
+        stop: Arc::new(AtomicBool::new(false)),
+    });
+    let source = location.source.clone();
+    let outcome = Script::read(&location.path, source, ScriptRuntime::known(), &meter::tick);
+    meter::end();
+    outcome
+}
+
+/// A script behind the door of the registry.
+pub struct ScriptFeature {
+    runtime: ScriptRuntime,
+    script: Arc<Script>,
+}
+
+impl ScriptFeature {
+    /// The script as it was read.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+}
+
+impl FeatureModule for ScriptFeature {
+    fn descriptor(&self) -> FeatureDescriptor {
+        self.script.descriptor.clone()
+    }
+
+    fn install(&self, context: &mut FeatureInstallContext<'_>) -> Result<(), FeatureInstallError> {
+        let declared = &self.script.descriptor.channels;
+        let channels = declared.iter().map(|channel| channel.name.clone()).collect();
+        let runnable = self.runtime.runnable(&self.script, context.grants.clone(), channels);
+        for channel in declared {
+            context.events.declare(&channel.name)?;
+        }
+        for tool in &self.script.tools {
+            let entry = Entry {
+                module: None,
+                function: tool.function.clone(),
+                arity: tool.parameters.len(),
+            };
+            let runnable = Arc::clone(&runnable);
+            let tool = ToolContribution::new(tool.name.clone(), ScriptTool { runnable, entry });
+            context.tools.register(tool)?;
+        }
+        for hook in &self.script.hooks {
+            let entry = Entry { module: None, function: hook.function.clone(), arity: 1 };
+            let runnable = Arc::clone(&runnable);
+            let hook = HookContribution::new(hook.name.clone(), ScriptHook { runnable, entry });
+            context.hooks.register(hook)?;
+        }
+        Ok(())
+    }
+}
+
+struct ScriptTool {
+    runnable: Arc<Runnable>,
+    entry: Entry,
+}
+
+impl Tool for ScriptTool {
+    fn call(&self, arguments: Arguments, context: &CallContext) -> Outcome {
+        let Invocation { result, notices, receipt, .. } =
+            self.runnable.invoke(&self.entry, arguments.into_values().collect(), context, TO_RESULT);
+        Outcome { result, notices, receipt }
+    }
+}
+
+/// How much more than the bound a result may be while it is converted: the catalog, which checks
+/// it, says by how much it is too large.
+const RESULT_SLACK: u64 = 2;
+
+/// What a tool's function returned, as JSON.
+pub(super) const TO_RESULT: Convert<Value> = |returned: &Dynamic, limits: &Limits| {
+    // Text is cut later, with a word about it, so it passes whole here.
+    if let Some(text) = returned.read_lock::<rhai::ImmutableString>() {
+        return Ok(Value::String(text.to_string()));
+    }
+    let bytes = limits.get(Limit::Result).saturating_mul(RESULT_SLACK);
+    let budget = value::Budget::of_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    value::to_json(returned, budget).map_err(|error| {
+        Diagnostic::author("result/not-json", format!("the result cannot be given back: {error}"))
+    })
+};
+
+struct ScriptHook {
+    runnable: Arc<Runnable>,
+    entry: Entry,
+}
+
+impl Hook for ScriptHook {
+    fn decide(&self, event: Value, context: &CallContext) -> HookOutcome {
+        let Invocation { result, diagnostics, receipt, .. } =
+            self.runnable.invoke(&self.entry, vec![event], context, TO_DECISION);
+        HookOutcome { decision: result, diagnostics, receipt }
+    }
+}
+
+const TO_DECISION: Convert<Decision> = |returned: &Dynamic, _: &Limits| {
+    if let Some(decision) = returned.read_lock::<Decision>() {
+        return Ok(decision.clone());
+    }
+    if !returned.is_unit() {
+        let given = value::type_label(returned);
+        return Err(Diagnostic::author(
+            "hook/decision-type",
+            format!("the hook returned a value of type {given}, which is no decision"),
+        )
+        .help("return `deny(…)`, `ask(…)`, `answer(…)`, or nothing to let it pass"));
+    }
+    if super::frame::has_decided() {
+        return Err(Diagnostic::author(
+            "hook/decision-dropped",
+            "the hook made a decision and did not return it",
+        )
+        .help("write `return deny(…);`, or make the decision the last expression without a semicolon"));
+    }
+    Ok(Decision::Proceed)
+};

@@ -1,0 +1,298 @@
+//! The threads that scripts run on: large stacks, one job at a time, and an answer by the deadline.
+//!
+//! Compiling, running, converting and dropping script values all happen here, under
+//! `catch_unwind`. A caller waits for its job until the deadline and a little longer; when the job
+//! does not end by then (a native call that cannot be interrupted), the caller gets its answer all
+//! the same, the thread is abandoned and counted, and another takes its place. Nothing here knows
+//! what a job does.
+
+use super::call::Instances;
+use super::meter;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The name of every sandbox thread; panics there are caught and reported by the caller.
+pub const THREAD_NAME: &str = "peasy-sandbox";
+
+/// How long past its deadline a job may take to end: one native step that was under way.
+const GRACE: Duration = Duration::from_millis(80);
+
+/// The smallest stack of a sandbox thread. Virtual: pages are used only where a script recurses.
+const MIN_STACK: usize = 256 << 20;
+
+/// Bytes of stack for each byte of the memory bound.
+///
+/// The deepest value that fits a bound of `m` bytes nests a level for each 72 of them (two
+/// allocations with their overhead). Dropping, cloning or hashing it natively recurses once a
+/// level, and the largest such frame takes less than 1 KiB in a build without optimization.
+const STACK_PER_MEMORY: usize = 16;
+
+/// Runs jobs on threads of its own. Clones share the threads, which end with the last clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    pool: Arc<Pool>,
+    /// Closes the pool with the last handle, for the threads hold the pool itself.
+    _handles: Arc<Handles>,
+}
+
+struct Handles(Arc<Pool>);
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        self.0.state().closed = true;
+        self.0.wake.notify_all();
+    }
+}
+
+struct Pool {
+    state: Mutex<State>,
+    wake: Condvar,
+    stack: usize,
+    size: usize,
+    abandoned: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+struct Job {
+    run: Box<dyn FnOnce(&mut Instances) + Send>,
+    ticket: Arc<Ticket>,
+}
+
+/// What caller and thread know of one job. Both move its state on by compare-and-exchange only, so
+/// that a job is either answered or given up, never both.
+struct Ticket {
+    /// Never the number of another job.
+    number: u64,
+    state: AtomicU8,
+    /// The interrupt of the thread that runs it.
+    interrupt: OnceLock<&'static AtomicU64>,
+}
+
+impl Ticket {
+    const QUEUED: u8 = 0;
+    const RUNNING: u8 = 1;
+    const DONE: u8 = 2;
+    /// Nobody waits any more: a queued job is skipped, a running one ends its thread.
+    const GIVEN_UP: u8 = 3;
+
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            state: AtomicU8::new(Self::QUEUED),
+            interrupt: OnceLock::new(),
+        }
+    }
+
+    fn advance(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Why a job gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The job was never begun: all threads were busy until the deadline.
+    #[error("no sandbox thread was free before the deadline")]
+    Busy,
+    /// The job did not end; its thread is abandoned.
+    #[error("the call did not stop at its deadline; its thread was abandoned")]
+    Abandoned,
+    /// The job panicked.
+    #[error("a native function panicked: {0}")]
+    Panicked(String),
+    /// The operating system gave no thread.
+    #[error("no sandbox thread could be started: {0}")]
+    NoThread(#[from] std::io::Error),
+}
+
+impl Sandbox {
+    /// A sandbox of at most `size` threads for calls of at most `memory` bytes each. Threads start
+    /// when they are needed.
+    pub fn new(size: usize, memory: u64) -> Self {
+        let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        let pool = Arc::new(Pool {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            stack: memory.saturating_mul(STACK_PER_MEMORY).max(MIN_STACK),
+            size: size.max(1),
+            abandoned: AtomicUsize::new(0),
+        });
+        Self { _handles: Arc::new(Handles(Arc::clone(&pool))), pool }
+    }
+
+    /// A sandbox with a thread for each processor.
+    pub fn with_memory(memory: u64) -> Self {
+        Self::new(thread::available_parallelism().map_or(2, usize::from), memory)
+    }
+
+    /// How many jobs run at the same time.
+    pub(crate) fn size(&self) -> usize {
+        self.pool.size
+    }
+
+    /// Threads that were given up because a native call did not return, and have not ended since.
+    pub fn abandoned(&self) -> usize {
+        self.pool.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Runs `job` on a sandbox thread and waits for it until `deadline` and a little longer.
+    ///
+    /// # Errors
+    ///
+    /// There was no thread in time, the job panicked, or it did not end.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        job: impl FnOnce(&mut Instances) -> T + Send + 'static,
+    ) -> Result<T, SandboxError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let ticket = Arc::new(Ticket::new());
+        let run = Box::new(move |instances: &mut Instances| {
+            let result = catch_unwind(AssertUnwindSafe(|| job(&mut *instances)));
+            if result.is_err() {
+                // A panic may have left kept state in the middle of a change.
+                instances.clear();
+            }
+            // The caller may have left.
+            let _ = reply.send(result.map_err(|payload| panic_text(&*payload)));
+        });
+        self.pool.submit(Job { run, ticket: Arc::clone(&ticket) })?;
+        let wait = deadline.saturating_duration_since(Instant::now());
+        if let Ok(result) = answer.recv_timeout(wait) {
+            return result.map_err(SandboxError::Panicked);
+        }
+        if let Some(interrupt) = ticket.interrupt.get() {
+            // The job's next step sees its number there. Should the thread be at another job by
+            // now, the number is not that job's.
+            interrupt.store(ticket.number, Ordering::Relaxed);
+        }
+        if let Ok(result) = answer.recv_timeout(GRACE) {
+            return result.map_err(SandboxError::Panicked);
+        }
+        if ticket.advance(Ticket::QUEUED, Ticket::GIVEN_UP) {
+            return Err(SandboxError::Busy);
+        }
+        if ticket.advance(Ticket::RUNNING, Ticket::GIVEN_UP) {
+            self.pool.replace_thread();
+            return Err(SandboxError::Abandoned);
+        }
+        // It ended in this very moment, and the thread sends before it says so.
+        answer.recv().map_or(Err(SandboxError::Abandoned), |r| r.map_err(SandboxError::Panicked))
+    }
+}
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock; a poisoned one is as good as another.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(self: &Arc<Self>, job: Job) -> Result<(), SandboxError> {
+        let mut state = self.state();
+        state.queue.push_back(job);
+        if state.idle >= state.queue.len() {
+            drop(state);
+            self.wake.notify_one();
+            return Ok(());
+        }
+        if state.threads < self.size {
+            state.threads += 1;
+            drop(state);
+            if let Err(reason) = self.start() {
+                let mut state = self.state();
+                state.threads -= 1;
+                if state.threads == 0 {
+                    state.queue.pop_back();
+                    return Err(reason.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        let pool = Arc::clone(self);
+        thread::Builder::new()
+            .name(THREAD_NAME.to_owned())
+            .stack_size(self.stack)
+            .spawn(move || pool.work())
+            .map(drop)
+    }
+
+    fn work(self: Arc<Self>) {
+        let mut instances = Instances::default();
+        // A thread lives as long as the program, or nearly, and so may its interrupt.
+        let interrupt: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+        while let Some(job) = self.next() {
+            if !job.ticket.advance(Ticket::QUEUED, Ticket::RUNNING) {
+                continue;
+            }
+            meter::take_up(job.ticket.number, interrupt);
+            let _ = job.ticket.interrupt.set(interrupt);
+            (job.run)(&mut instances);
+            if !job.ticket.advance(Ticket::RUNNING, Ticket::DONE) {
+                // Given up; another thread took this one's place.
+                self.abandoned.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                return Some(job);
+            }
+            if state.closed {
+                state.threads -= 1;
+                return None;
+            }
+            state.idle += 1;
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn replace_thread(self: &Arc<Self>) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+        if let Err(reason) = self.start() {
+            tracing::error!(%reason, "no thread could take the place of an abandoned one");
+            self.state().threads -= 1;
+        }
+    }
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no text".to_owned())
+}
+
+/// Keeps panics on sandbox threads off standard error: they are caught, and the call that met one
+/// reports it. Panics elsewhere are printed as before. For programs, not for libraries.
+pub fn quiet_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if thread::current().name() == Some(THREAD_NAME) {
+            tracing::debug!(%info, "a native function panicked in the sandbox");
+        } else {
+            before(info);
+        }
+    }));
+}

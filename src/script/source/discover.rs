@@ -1,0 +1,84 @@
+//! Which features lie in a folder.
+
+#![allow(clippy::disallowed_methods, reason = "looks at the entries of a features folder")]
+
+use super::read::unreadable;
+use crate::diagnostic::Diagnostic;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What lies in a features folder.
+#[derive(Debug, Clone, Default)]
+pub struct Discovery {
+    /// The files that declare features, sorted: each `NAME.rhai` and each `NAME/main.rhai`.
+    pub features: Vec<PathBuf>,
+    /// Entries that look like features and cannot be read. They do not hinder the others.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Finds `*.rhai` and `*/main.rhai` in a folder. A folder that does not exist holds nothing;
+/// hidden entries are left out, because editors put their own files there.
+pub fn discover(folder: &Path) -> Discovery {
+    let mut found = Discovery::default();
+    match std::fs::metadata(folder) {
+        Ok(kind) if kind.is_dir() => entries(folder, &mut found),
+        Ok(_) => found.refuse(folder, &io::Error::other("it is not a folder")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+        Err(error) => found.refuse(folder, &error),
+    }
+    found.features.sort();
+    found
+}
+
+fn entries(folder: &Path, found: &mut Discovery) {
+    let options =
+        glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let pattern = format!("{}/*", glob::Pattern::escape(&folder.to_string_lossy()));
+    match glob::glob_with(&pattern, options) {
+        Ok(paths) => {
+            for entry in paths {
+                match entry {
+                    Ok(path) => found.entry(path),
+                    Err(error) => found.refuse(error.path(), error.error()),
+                }
+            }
+        }
+        Err(error) => found.refuse(folder, &io::Error::other(error.msg)),
+    }
+}
+
+impl Discovery {
+    fn entry(&mut self, path: PathBuf) {
+        let is_script = path.extension().is_some_and(|extension| extension == "rhai");
+        match std::fs::metadata(&path) {
+            Ok(kind) if kind.is_dir() => self.folder(&path),
+            Ok(_) if is_script => self.features.push(path),
+            Ok(_) => (),
+            Err(error) if is_script || is_loop(&error) => self.refuse(&path, &error),
+            Err(_) => (),
+        }
+    }
+
+    fn folder(&mut self, path: &Path) {
+        let main = path.join("main.rhai");
+        match std::fs::metadata(&main) {
+            Ok(_) => self.features.push(main),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A link that leads nowhere is not the same as no file at all.
+                if std::fs::symlink_metadata(&main).is_ok() {
+                    self.refuse(&main, &error);
+                }
+            }
+            Err(error) => self.refuse(&main, &error),
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, error: &io::Error) {
+        self.diagnostics.push(unreadable(&path.display().to_string(), error));
+    }
+}
+
+/// Links that lead to themselves; the kind of this error is not stable yet, its number is.
+fn is_loop(error: &io::Error) -> bool {
+    error.to_string().contains("symbolic link")
+}

@@ -1,0 +1,308 @@
+//! The main file and the closure of its imports, each file read and parsed once.
+
+#![allow(clippy::disallowed_methods, reason = "resolves imports inside the feature's folder")]
+
+use super::read::{file, read, too_large, unreadable};
+use super::{ImportEdge, MAX_MODULES, SourceFile, SourceTree, digest, library, std_source};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::limit::Limit;
+use crate::script::parse::{Abort, Import, ParsedFile, parse};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The files of a feature, read and parsed.
+pub(crate) struct Loaded {
+    /// The files.
+    pub tree: SourceTree,
+    /// The main file, parsed.
+    pub main: ParsedFile,
+    /// The modules, parsed, by their keys in [`SourceTree::modules`].
+    pub modules: BTreeMap<String, ParsedFile>,
+}
+
+/// Reads the feature at `path`, a file or a folder with a `main.rhai`. `None` when there is no
+/// main file to speak of; whatever else is wrong is in `problems`.
+pub(crate) fn load(
+    path: &Path,
+    abort: &Abort,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Loaded> {
+    let shown = path.display().to_string();
+    let (main, name) = if path.is_dir() {
+        let main = path.join("main.rhai");
+        if !main.exists() {
+            problems.push(no_main(&shown));
+            return None;
+        }
+        let name = main.display().to_string();
+        (main, name)
+    } else {
+        (path.to_owned(), shown)
+    };
+    let main = read(&main, &name).map_err(|problem| problems.push(problem)).ok()?;
+    let folder = main.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let root = folder.unwrap_or(Path::new(".")).canonicalize();
+    let root = root.map_err(|error| problems.push(unreadable(&name, &error))).ok()?;
+    Some(Loader::new(root, abort, problems).run(main))
+}
+
+/// As [`load`], for a text that lies in no file; it may import the embedded library alone.
+pub(crate) fn load_text(
+    name: &str,
+    text: &str,
+    abort: &Abort,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Loaded> {
+    if text.len() as u64 > Limit::Source.ceiling() {
+        problems.push(too_large(name));
+        return None;
+    }
+    Some(Loader::new(PathBuf::new(), abort, problems).run(file(name, Path::new(name), text)))
+}
+
+fn no_main(shown: &str) -> Diagnostic {
+    Diagnostic::operator("source/no-main", format!("the folder `{shown}` has no `main.rhai`"))
+        .in_file(shown)
+        .help("a feature in a folder begins with `main.rhai`; or name the `.rhai` file itself")
+}
+
+struct Loader<'a> {
+    /// The feature's folder; empty when it has none.
+    root: PathBuf,
+    abort: &'a Abort,
+    problems: &'a mut Vec<Diagnostic>,
+    /// The key that the main file would have as a module.
+    main_key: Option<String>,
+    /// The name of the main file, up to its last separator: what names of modules begin with.
+    prefix: String,
+    files: BTreeMap<String, Arc<SourceFile>>,
+    parsed: BTreeMap<String, ParsedFile>,
+    edges: Vec<ImportEdge>,
+    /// The modules being read, outermost first.
+    open: Vec<String>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(root: PathBuf, abort: &'a Abort, problems: &'a mut Vec<Diagnostic>) -> Self {
+        Self {
+            root,
+            abort,
+            problems,
+            main_key: None,
+            prefix: String::new(),
+            files: BTreeMap::new(),
+            parsed: BTreeMap::new(),
+            edges: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    fn run(mut self, main: SourceFile) -> Loaded {
+        self.main_key = main.path.canonicalize().ok().and_then(|path| self.key_of(&path));
+        self.prefix = main.name[..main.name.rfind(['/', '\\']).map_or(0, |end| end + 1)].to_owned();
+        let main = Arc::new(main);
+        let parsed = parse(&main, self.abort, self.problems);
+        self.imports(&parsed, None);
+        let tree = SourceTree {
+            digest: digest(&main, &self.files),
+            main,
+            modules: self.files,
+            imports: self.edges,
+            root: self.root,
+        };
+        Loaded { tree, main: parsed, modules: self.parsed }
+    }
+
+    fn imports(&mut self, parsed: &ParsedFile, from: Option<&str>) {
+        for import in &parsed.imports {
+            let resolved = self.resolve(import, from).and_then(|(key, found)| {
+                self.check_cycle(&key, from).map(|()| (key, found))
+            });
+            let outcome = resolved.and_then(|(key, found)| {
+                self.edges.push(ImportEdge {
+                    from: from.map(str::to_owned),
+                    path: import.path.clone(),
+                    alias: import.alias.clone(),
+                    module: key.clone(),
+                    span: import.path_span,
+                });
+                self.module(key, found)
+            });
+            if let Err(problem) = outcome {
+                let place = if problem.labels.is_empty() {
+                    problem.at(import.path_span, "").in_file(&parsed.file.name)
+                } else {
+                    problem
+                };
+                self.problems.push(place);
+            }
+        }
+    }
+
+    /// Reads a module unless another import did already.
+    fn module(&mut self, key: String, found: Found) -> Result<(), Diagnostic> {
+        if self.files.contains_key(&key) {
+            return Ok(());
+        }
+        if self.files.len() >= MAX_MODULES {
+            return Err(Diagnostic::author(
+                "import/too-many",
+                format!("the feature imports more than {MAX_MODULES} modules"),
+            )
+            .help("join modules that belong together into one file"));
+        }
+        let source = match found {
+            Found::Library(text) => file(&format!("{key}.rhai"), Path::new(&key), text),
+            Found::File(path) => {
+                let name = format!("{}{key}.rhai", self.prefix);
+                read(&path, &name)?
+            }
+        };
+        let source = Arc::new(source);
+        self.files.insert(key.clone(), Arc::clone(&source));
+        let parsed = parse(&source, self.abort, self.problems);
+        self.open.push(key.clone());
+        self.imports(&parsed, Some(&key));
+        self.open.pop();
+        self.parsed.insert(key, parsed);
+        Ok(())
+    }
+
+    fn check_cycle(&self, key: &str, from: Option<&str>) -> Result<(), Diagnostic> {
+        let is_main = self.main_key.as_deref() == Some(key);
+        let start = self.open.iter().position(|open| open == key);
+        if !is_main && start.is_none() {
+            return Ok(());
+        }
+        let main = is_main.then_some(key);
+        let chain: Vec<&str> = main
+            .into_iter()
+            .chain(self.open[start.unwrap_or(0)..].iter().map(String::as_str))
+            .chain([key])
+            .collect();
+        let chain = chain.join(" → ");
+        let what = if from.is_none() || from == Some(key) { "itself" } else { "its importer" };
+        Err(Diagnostic::author("import/cycle", format!("the module imports {what}: {chain}"))
+            .help("move what both need into a third file, and import that from both"))
+    }
+
+    fn resolve(&self, import: &Import, from: Option<&str>) -> Result<(String, Found), Diagnostic> {
+        check_path(&import.path)?;
+        if import.path.starts_with("std/") {
+            return match std_source(&import.path) {
+                Some(text) => Ok((import.path.clone(), Found::Library(text))),
+                None => Err(not_found(&import.path, library::names().map(str::to_owned))),
+            };
+        }
+        if self.root.as_os_str().is_empty() || from.is_some_and(|key| key.starts_with("std/")) {
+            return Err(not_found(&import.path, library::names().map(str::to_owned)));
+        }
+        let folder = match from.and_then(|key| key.rsplit_once('/')) {
+            Some((folder, _)) => self.root.join(folder),
+            None => self.root.clone(),
+        };
+        let wanted = folder.join(format!("{}.rhai", import.path));
+        let path = wanted.canonicalize().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => not_found(&import.path, siblings(&folder)),
+            _ => unreadable_import(&import.path, &error),
+        })?;
+        let key = self.key_of(&path).ok_or_else(|| {
+            outside(&import.path, "leads out of the feature's folder through a link")
+        })?;
+        Ok((key, Found::File(path)))
+    }
+
+    /// The path below the feature's folder, without extension and with `/` between its parts.
+    fn key_of(&self, canonical: &Path) -> Option<String> {
+        let below = canonical.strip_prefix(&self.root).ok()?.with_extension("");
+        let parts: Option<Vec<&str>> =
+            below.components().map(|part| part.as_os_str().to_str()).collect();
+        parts.map(|parts| parts.join("/"))
+    }
+}
+
+enum Found {
+    Library(&'static str),
+    File(PathBuf),
+}
+
+/// What every import path must be, wherever it leads.
+fn check_path(path: &str) -> Result<(), Diagnostic> {
+    let lower = path.to_lowercase();
+    if lower.contains("://") || lower.starts_with("data:") || lower.starts_with("file:") {
+        return Err(outside(path, "is a URL"));
+    }
+    let bytes = path.as_bytes();
+    if path.starts_with(['/', '\\', '~']) || bytes.get(1) == Some(&b':') {
+        return Err(outside(path, "is an absolute path"));
+    }
+    if path.split(['/', '\\']).any(|part| part == "..") {
+        return Err(outside(path, "leads upwards"));
+    }
+    let better = path.strip_prefix("./").unwrap_or(path);
+    let better = better.strip_suffix(".rhai").unwrap_or(better).replace('\\', "/");
+    if better != path && is_plain_path(&better) {
+        return Err(Diagnostic::author(
+            "import/path",
+            format!("`{path}` is not how a module is named; its file is found from its bare name"),
+        )
+        .help(format!("write `import \"{better}\"`")));
+    }
+    if !is_plain_path(path) {
+        return Err(Diagnostic::author("import/path", format!("`{path}` is not a module's name"))
+            .help("write up to 200 of `A-Z a-z 0-9 _ - /`, as in `import \"parse\"`"));
+    }
+    Ok(())
+}
+
+fn is_plain_path(path: &str) -> bool {
+    path.len() <= 200
+        && path.split('/').all(|part| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        })
+}
+
+fn outside(path: &str, why: &str) -> Diagnostic {
+    Diagnostic::author(
+        "import/outside",
+        format!("`{path}` {why}; a feature imports files of its own folder and `std/…` alone"),
+    )
+    .help("copy the file into the feature's folder and import it by its name")
+}
+
+fn not_found(path: &str, candidates: impl IntoIterator<Item = String>) -> Diagnostic {
+    let candidates: Vec<String> = candidates.into_iter().collect();
+    let problem =
+        Diagnostic::author("import/not-found", format!("there is no module `{path}` to import"));
+    let named = match path.rsplit_once('/') {
+        Some((folder, _)) if folder != "std" => None,
+        _ => nearest(path, candidates.iter().map(String::as_str)),
+    };
+    match named {
+        Some(near) => problem.help(format!("did you mean `import \"{near}\"`?")),
+        None if path.starts_with("std/") => {
+            problem.help("`std/…` is the embedded library; a module of your own has another name")
+        }
+        None => problem.help(format!("create `{path}.rhai` beside the file that imports it")),
+    }
+}
+
+fn unreadable_import(path: &str, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::operator(
+        "source/unreadable",
+        format!("the module `{path}` cannot be read: {}", error.to_string().to_lowercase()),
+    )
+}
+
+/// The modules that lie in a folder, a bounded number of them.
+fn siblings(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries
+        .take(1_000)
+        .filter_map(|entry| {
+            entry.ok()?.file_name().to_str()?.strip_suffix(".rhai").map(str::to_owned)
+        })
+        .collect()
+}

@@ -1,0 +1,83 @@
+//! One file from the disk, bounded.
+
+#![allow(clippy::disallowed_methods, reason = "the one place that reads a feature's files")]
+
+use super::SourceFile;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::limit::Limit;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads a file that diagnostics call `name`.
+///
+/// # Errors
+///
+/// It cannot be read (`source/unreadable`), is larger than [`Limit::Source`] allows
+/// (`limit/source`), or is not UTF-8 (`source/not-utf8`).
+pub(super) fn read(path: &Path, name: &str) -> Result<SourceFile, Diagnostic> {
+    let cap = Limit::Source.ceiling();
+    let mut bytes = Vec::new();
+    open(path)
+        .and_then(|file| file.take(cap + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(name, &error))?;
+    if bytes.len() as u64 > cap {
+        return Err(too_large(name));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(name, &error))?;
+    Ok(file(name, path, &text))
+}
+
+/// A file whose text is at hand.
+pub(super) fn file(name: &str, path: &Path, text: &str) -> SourceFile {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    SourceFile { name: name.to_owned(), path: path.to_owned(), text: Arc::from(text) }
+}
+
+/// Only plain files: opening a named pipe would wait for a writer.
+fn open(path: &Path) -> io::Result<File> {
+    let kind = std::fs::metadata(path)?;
+    if kind.is_file() {
+        return File::open(path);
+    }
+    let what = if kind.is_dir() { "it is a folder" } else { "it is not a plain file" };
+    Err(io::Error::other(what))
+}
+
+pub(super) fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string().to_lowercase(),
+    };
+    Diagnostic::operator("source/unreadable", format!("`{name}` cannot be read: {reason}"))
+        .in_file(name)
+        .help("check that the path is right and that the file may be read")
+}
+
+/// `limit/source` for a text that is too large.
+pub(super) fn too_large(name: &str) -> Diagnostic {
+    let cap = Limit::Source.ceiling() / 1024;
+    Diagnostic::author(
+        Limit::Source.code(),
+        format!("`{name}` is larger than {cap} KiB, the most that one file may have"),
+    )
+    .in_file(name)
+    .help("move parts of it to another file and `import` that")
+}
+
+fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
+    let offset = error.utf8_error().valid_up_to();
+    let good = String::from_utf8_lossy(&error.as_bytes()[..offset]).into_owned();
+    let line = good.matches('\n').count() + 1;
+    let column = good.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    let byte = error.as_bytes().get(offset).copied().unwrap_or_default();
+    Diagnostic::author(
+        "source/not-utf8",
+        format!("`{name}` is not UTF-8: byte {offset} is 0x{byte:02x}, which starts no character"),
+    )
+    .in_file(name)
+    .at(Span::new(line, column, 1), "here")
+    .help("save the file as UTF-8")
+}
