@@ -323,8 +323,16 @@ mod tests {
         let diagnostic = Diagnostic::author("grant/http", "this feature may not reach `x`")
             .in_file("weather.rhai")
             .at(Span::new(2, 16, 9), "")
-            .help("allow it with `peasy grant weather http=x`");
-        insta::assert_snapshot!(render(&diagnostic, Some(source), Colour::Never), @"");
+            .help("allow it with `--grant weather=http=x`");
+        insta::assert_snapshot!(render(&diagnostic, Some(source), Colour::Never), @r#"
+        error[grant/http]: this feature may not reach `x`
+         --> weather.rhai:2:16
+          |
+        2 |     let page = http::get("x");
+          |                ^^^^^^^^^
+          |
+          = help: allow it with `--grant weather=http=x`
+        "#);
     }
 
     #[test]

@@ -77,20 +77,20 @@ const TABLE: [Row; 14] = [
     row(Limit::InFlight, "in_flight", "limit/in-flight", "calls", 64, 1_024),
 ];
 
-/// How values may be written beside bare numbers: for each unit of a limit, names and factors.
-const UNITS: [(&str, &[(&str, u64)]); 2] = [
-    ("ms", &[("ms", 1), ("s", 1_000), ("min", 60_000)]),
-    (
-        "bytes",
-        &[
-            ("B", 1),
-            ("KB", 1_000),
-            ("MB", 1_000_000),
-            ("KiB", KIB),
-            ("MiB", MIB),
-            ("GiB", 1024 * MIB),
-        ],
-    ),
+/// The units that values may be written in: names, the limit's unit that they measure, factors.
+const UNITS: [(&str, &str, u64); 12] = [
+    ("B", "bytes", 1),
+    ("KiB", "bytes", KIB),
+    ("MiB", "bytes", MIB),
+    ("GiB", "bytes", 1024 * MIB),
+    ("KB", "bytes", 1_000),
+    ("MB", "bytes", 1_000_000),
+    ("GB", "bytes", 1_000_000_000),
+    ("ms", "ms", 1),
+    ("s", "ms", 1_000),
+    ("sec", "ms", 1_000),
+    ("min", "ms", 60_000),
+    ("m", "ms", 60_000),
 ];
 
 const fn row(
@@ -155,11 +155,14 @@ impl Limit {
             return Err(refused());
         }
         let number: u64 = digits.replace('_', "").parse().map_err(|_| refused())?;
-        let units = UNITS.iter().find(|(of, _)| *of == self.unit()).map_or(&[][..], |(_, all)| all);
-        let factor = match unit.trim() {
-            "" => 1,
-            unit => units.iter().find(|(name, _)| *name == unit).ok_or_else(refused)?.1,
+        let unit = unit.trim();
+        if unit.is_empty() {
+            return Ok(number);
+        }
+        let is_unit = |(name, measures, _): &&(&str, &str, u64)| {
+            *measures == self.unit() && unit.eq_ignore_ascii_case(name)
         };
+        let &(_, _, factor) = UNITS.iter().find(is_unit).ok_or_else(refused)?;
         number.checked_mul(factor).ok_or_else(refused)
     }
 

@@ -90,7 +90,7 @@ pub struct CapabilityDenial {
     pub need: Need,
     /// Why, in one sentence without a full stop.
     pub reason: String,
-    /// The command that would grant it, to copy.
+    /// The flag that would allow it, to copy into a command line.
     pub command: String,
 }
 

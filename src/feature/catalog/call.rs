@@ -4,7 +4,6 @@ use super::{CallOptions, Catalog, InFlight, InstalledTool, Place};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::call::{CallContext, Failure, Outcome};
 use crate::feature::capability::{Audience, Capability};
-use crate::feature::descriptor::ToolDeclaration;
 use crate::feature::event::Sink;
 use crate::feature::gate::{Gate, Span};
 use crate::feature::grant::GrantSet;
@@ -107,7 +106,7 @@ fn settle(tool: &InstalledTool, outcome: Outcome, bytes_in: u64) -> Outcome {
     let Outcome { result, notices, mut receipt } = outcome;
     let limits = &tool.limits;
     let result = result
-        .and_then(|value| check_result(tool.declaration(), value, limits))
+        .and_then(|value| check_result(tool, value, limits))
         .map_err(|failure| bounded(failure, limits));
     receipt.bytes_in = bytes_in;
     receipt.bytes_out = match &result {
@@ -121,13 +120,12 @@ fn settle(tool: &InstalledTool, outcome: Outcome, bytes_in: u64) -> Outcome {
     Outcome { result, notices, receipt }
 }
 
-fn check_result(tool: &ToolDeclaration, value: Value, limits: &Limits) -> Result<Value, Failure> {
+fn check_result(tool: &InstalledTool, value: Value, limits: &Limits) -> Result<Value, Failure> {
     let most = limits.get(Limit::Result);
-    let kind = tool.returns.as_ref().unwrap_or(&Type::Any);
+    let kind = tool.declaration().returns.as_ref().unwrap_or(&Type::Any);
     let value = kind.check(value).map_err(|mismatches| {
-        let diagnostics =
-            mismatches.into_iter().map(|each| each.into_diagnostic(Subject::Result)).collect();
-        Failure { diagnostics }
+        let problems = mismatches.into_iter().map(|each| each.into_diagnostic(Subject::Result));
+        Failure { diagnostics: problems.map(|problem| tool.code.locate(problem)).collect() }
     })?;
     if json_bytes(&value, most).is_some() {
         return Ok(value);
@@ -136,7 +134,7 @@ fn check_result(tool: &ToolDeclaration, value: Value, limits: &Limits) -> Result
         Value::String(text) => cut_result(&text, most).map(Value::String),
         _ => None,
     }
-    .ok_or_else(|| result_too_large(most).into())
+    .ok_or_else(|| tool.code.locate(result_too_large(most)).into())
 }
 
 /// The start of `text` and a line that says what is missing, together at most `most` bytes as JSON.

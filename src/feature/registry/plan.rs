@@ -10,7 +10,7 @@ use crate::feature::catalog::{Catalog, InFlight};
 use crate::feature::descriptor::{FeatureDescriptor, Need};
 use crate::feature::event::Sink;
 use crate::feature::grant::{
-    GrantSet, HostPolicy, Verdict, enable_command, grant_command, trust_command,
+    GrantSet, HostPolicy, Verdict, grant_command, trust_command,
 };
 use crate::feature::id::{FeatureId, ToolName};
 use crate::feature::measure::{bound_diagnostics, shortened};
@@ -126,7 +126,7 @@ fn refuse_disabled(candidates: &mut [Candidate], policy: &HostPolicy) {
         let id = &candidate.descriptor.id;
         if !policy.is_enabled(id) {
             let message = format!("`{id}` is switched off");
-            let help = format!("switch it on with `{}`", enable_command(id));
+            let help = "switch it on in the host's policy";
             let mut note = Diagnostic::operator("registry/disabled", message).help(help);
             note.severity = crate::diagnostic::Severity::Note;
             candidate.end(FeatureState::Disabled, note);
@@ -335,5 +335,5 @@ fn unrequested(what: &str, wanted: &Capability) -> Diagnostic {
 fn untrusted_hook(feature: &FeatureId, what: &str) -> Diagnostic {
     let message = format!("{what} does not run: `{feature}` is not trusted to add hooks");
     Diagnostic::operator("grant/hook", message)
-        .help(format!("read it, then trust it with `{}`", trust_command(feature)))
+        .help(format!("read it, then trust it with `{}`", trust_command()))
 }
