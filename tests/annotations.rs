@@ -39,9 +39,10 @@ fn read(path: &Path) -> ReadOutcome {
 
 /// `error[code] line:column`, as the document writes it.
 fn summary(diagnostic: &Diagnostic) -> String {
-    let place = diagnostic.labels.first().map_or_else(String::new, |label| {
-        format!(" {}:{}", label.span.line, label.span.column)
-    });
+    let place = diagnostic
+        .labels
+        .first()
+        .map_or_else(String::new, |label| format!(" {}:{}", label.span.line, label.span.column));
     format!("{}[{}]{place}", diagnostic.severity, diagnostic.code)
 }
 
@@ -169,8 +170,14 @@ const USE_PARSE: &str = "import \"parse\" as p;\n/// Use it.\n/// @tool\nfn used
 #[test]
 fn imports_are_followed_inside_the_folder_and_loaded_once() {
     let folder = Folder::new(&[
-        ("order/main.rhai", "import \"a\";\nimport \"lib/b\" as b;\n/// Add.\n/// @tool\nfn add() { a::one() + b::two() }\n"),
-        ("order/a.rhai", "import \"lib/c\" as c;\nfn one() { c::three() }\n/// @test\nfn one_is_three() { assert(true) }\n"),
+        (
+            "order/main.rhai",
+            "import \"a\";\nimport \"lib/b\" as b;\n/// Add.\n/// @tool\nfn add() { a::one() + b::two() }\n",
+        ),
+        (
+            "order/a.rhai",
+            "import \"lib/c\" as c;\nfn one() { c::three() }\n/// @test\nfn one_is_three() { assert(true) }\n",
+        ),
         ("order/lib/b.rhai", "import \"c\" as c;\nfn two() { c::three() + c::LIMIT }\n"),
         ("order/lib/c.rhai", "const LIMIT = 3;\nfn three() { LIMIT }\n"),
     ]);
@@ -269,7 +276,10 @@ fn imports_that_go_wrong_are_told() {
     assert!(picture.contains("private"), "{picture}");
 
     let (found, _) = case(&[
-        ("main.rhai", "import \"text\";\nimport \"a-b\";\nimport \"c\" as x;\nimport \"d\" as x;\nfn f() { 1 }"),
+        (
+            "main.rhai",
+            "import \"text\";\nimport \"a-b\";\nimport \"c\" as x;\nimport \"d\" as x;\nfn f() { 1 }",
+        ),
         ("text.rhai", ""),
     ]);
     assert_eq!(
@@ -312,9 +322,15 @@ fn files_that_cannot_be_read_are_told() {
     assert_eq!(write("latin.rhai", b"// gr\xfc\xdfe"), ["error[source/not-utf8] 1:6"]);
     assert_eq!(write("large.rhai", &[b' '; 65_537]), ["error[limit/source]"]);
     assert_eq!(write("fits.rhai", &[b' '; 65_536]), ["note[annotation/nothing-offered] 1:1"]);
-    assert_eq!(write("bom.rhai", b"\xef\xbb\xbf//! @feature x\n/// T.\n/// @tool\nfn t() {}"), [""; 0]);
+    assert_eq!(
+        write("bom.rhai", b"\xef\xbb\xbf//! @feature x\n/// T.\n/// @tool\nfn t() {}"),
+        [""; 0]
+    );
     assert_eq!(write("cr.rhai", b"// a\rfn f() { 1 }\n"), ["error[source/carriage-return] 1:5"]);
-    assert_eq!(write("42.rhai", b"/// T.\n/// @tool\nfn t() {}"), ["error[annotation/feature] 1:1"]);
+    assert_eq!(
+        write("42.rhai", b"/// T.\n/// @tool\nfn t() {}"),
+        ["error[annotation/feature] 1:1"]
+    );
     assert_eq!(summaries(&folder.read("none.rhai")), ["error[source/unreadable]"]);
     assert_eq!(summaries(&folder.read("dir")), ["error[source/no-main]"]);
     assert_eq!(summaries(&folder.read("empty.rhai")), ["note[annotation/nothing-offered] 1:1"]);
@@ -391,7 +407,8 @@ fn habits_of_other_languages_are_told() {
         let outcome = read_text(text);
         let found = summaries(&outcome);
         let picture = pictures(&outcome);
-        let said = outcome.diagnostics.iter().any(|one| one.help.iter().any(|one| one.contains(help)));
+        let said =
+            outcome.diagnostics.iter().any(|one| one.help.iter().any(|one| one.contains(help)));
         if found.first() != Some(&format!("error[source/syntax] {place}")) || !said {
             failures.push(format!("{text}\nwanted {place}, `{help}`, found {found:?}\n{picture}"));
         }
@@ -403,7 +420,11 @@ fn habits_of_other_languages_are_told() {
 fn calls_by_name_are_explained() {
     for text in ["fn f() { eval(\"1\") }", "fn f() { Fn(\"g\") }", "fn f(x) { x.curry(1) }"] {
         let outcome = read_text(text);
-        assert!(summaries(&outcome)[0].starts_with("error[call/by-name] 1:"), "{}", pictures(&outcome));
+        assert!(
+            summaries(&outcome)[0].starts_with("error[call/by-name] 1:"),
+            "{}",
+            pictures(&outcome)
+        );
     }
 }
 
@@ -446,7 +467,9 @@ fn capturing_closures_and_constants_are_no_unknown_names() {
 fn a_limit_ends_the_parse() {
     let outcome = deep(|| {
         let known = ScriptRuntime::known();
-        Script::read_text("slow.rhai", "fn f() { 1 }", FeatureSource::User, known, &|| Some(Limit::Time))
+        Script::read_text("slow.rhai", "fn f() { 1 }", FeatureSource::User, known, &|| {
+            Some(Limit::Time)
+        })
     });
     assert!(outcome.script.is_none());
     assert_eq!(outcome.diagnostics[0].code, "limit/time");
@@ -519,13 +542,15 @@ fn mutated() -> impl Strategy<Value = String> {
         .chain([include_str!("fixtures/annotations/word_count.rhai").to_owned()])
         .collect();
     let pieces = prop::sample::select(vec![
-        "@", "\"", "`", "${", "{", "}", "(", ")", "|", "'", "///", "//!", "/*", "*/", "\n", "\r", " ",
-        "::", ".", "=", "=>", "?", "fn ", "import ", "é", "\u{202e}", "\u{0}", "[]", "..=", "@tool",
+        "@", "\"", "`", "${", "{", "}", "(", ")", "|", "'", "///", "//!", "/*", "*/", "\n", "\r",
+        " ", "::", ".", "=", "=>", "?", "fn ", "import ", "é", "\u{202e}", "\u{0}", "[]", "..=",
+        "@tool",
     ]);
     let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..20_usize, pieces), 1..6);
     (prop::sample::select(scripts), edits).prop_map(|(mut text, edits)| {
         for (at, removed, piece) in edits {
-            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let places: Vec<usize> =
+                text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
             let start = at.index(places.len());
             let end = (start + removed).min(places.len() - 1);
             text.replace_range(places[start]..places[end], piece);

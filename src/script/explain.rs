@@ -10,7 +10,7 @@ use super::host;
 use super::meter::{self, Kill};
 use super::native::display::{self, Style};
 use super::sandbox::SandboxError;
-use super::source::SourceTree;
+use super::source::{SourceFile, SourceTree};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::limit::{Limit, Limits};
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -52,8 +52,10 @@ impl Explainer<'_> {
         let CompileError::Source(module, error) = error else {
             return Diagnostic::author("import/failed", error.to_string());
         };
-        let (diagnostic, position) = uncompiled(error);
-        self.locate(diagnostic, &Place { error: &NOTHING, module: module.as_deref(), position })
+        match self.tree.file(module.as_deref()) {
+            Some(file) => source(error, file),
+            None => uncompiled(error).0,
+        }
     }
 
     fn is_constant(&self, name: &str) -> bool {
@@ -62,16 +64,11 @@ impl Explainer<'_> {
 
     fn locate(&self, diagnostic: Diagnostic, place: &Place) -> Diagnostic {
         let Some(file) = self.tree.file(place.module) else { return diagnostic };
-        let diagnostic = diagnostic.in_file(file.name.clone());
-        let (Some(line), Some(column)) = (place.position.line(), place.position.position()) else {
-            return diagnostic;
-        };
-        let column = self
-            .instance
-            .map_or(column, |instance| instance.original_column(place.module, line, column))
-            .max(1);
-        let length = word_length(&file.text, line, column);
-        diagnostic.at(Span::new(line, column, length), "")
+        point(diagnostic, file, place.position, |line, column| {
+            self.instance.map_or(column, |instance| {
+                instance.original_column(place.module, line, column)
+            })
+        })
     }
 
     fn describe(&self, error: &EvalAltResult) -> Diagnostic {
@@ -119,8 +116,31 @@ impl Explainer<'_> {
     }
 }
 
-/// The error that `Place` carries where there is none of the engine's.
-static NOTHING: EvalAltResult = EvalAltResult::ErrorUnboundThis(Position::NONE);
+/// Points a diagnostic at a position of the compiled text of `file`, in the author's columns.
+fn point(
+    diagnostic: Diagnostic,
+    file: &SourceFile,
+    position: Position,
+    original_column: impl Fn(usize, usize) -> usize,
+) -> Diagnostic {
+    let diagnostic = diagnostic.in_file(file.name.clone());
+    let (Some(line), Some(column)) = (position.line(), position.position()) else {
+        return diagnostic;
+    };
+    let column = original_column(line, column).max(1);
+    let length = word_length(&file.text, line, column);
+    diagnostic.at(Span::new(line, column, length), "")
+}
+
+/// The diagnostic of a file that does not compile for running.
+pub(super) fn source(
+    error: &SourceError,
+    file: &SourceFile,
+) -> Diagnostic {
+    let (diagnostic, position) = uncompiled(error);
+    // Its position is that of the text as it was written.
+    point(diagnostic, file, position, |_, column| column)
+}
 
 /// Where an error began: calls are wrapped around it from the inside out.
 struct Place<'a> {
@@ -154,7 +174,7 @@ impl<'a> Place<'a> {
 }
 
 /// The diagnostic of a text that reading accepts and the guard does not, and where it applies.
-pub(crate) fn uncompiled(error: &SourceError) -> (Diagnostic, Position) {
+fn uncompiled(error: &SourceError) -> (Diagnostic, Position) {
     match error {
         SourceError::Parse(error) => {
             (Diagnostic::author("source/syntax", error.err_type().to_string()), error.position())
@@ -192,7 +212,15 @@ pub(crate) fn limit_passed(limit: Limit, limits: &Limits) -> Diagnostic {
     };
     Diagnostic::author(limit.code(), text)
         .help(advice)
-        .help(format!("whoever runs it can raise the bound: `--limit {limit}=…`, at most {} {unit}", limit.ceiling()))
+        .help(raise(limit, bound))
+}
+
+fn raise(limit: Limit, bound: u64) -> String {
+    if bound < limit.default_value() {
+        return format!("the bound was lowered from {}; look for `@limit {limit}`", limit.default_value());
+    }
+    let (ceiling, unit) = (limit.ceiling(), limit.unit());
+    format!("whoever runs it can raise the bound with `--limit {limit}=…`, at most {ceiling} {unit}")
 }
 
 /// The diagnostic of a job that the sandbox could not answer.

@@ -7,8 +7,8 @@ use super::call::{Entry, Program};
 use super::invoke::{Convert, Invocation, MemoryBound, Runnable};
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
-use super::{engine, explain, host, meter, value};
-use crate::diagnostic::Diagnostic;
+use super::{compile, engine, explain, host, meter, value};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::GrantSet;
@@ -162,9 +162,27 @@ fn read_one(location: &Location, memory: MemoryBound) -> ReadOutcome {
         stop: Arc::new(AtomicBool::new(false)),
     });
     let source = location.source.clone();
-    let outcome = Script::read(&location.path, source, ScriptRuntime::known(), &meter::tick);
+    let mut outcome = Script::read(&location.path, source, ScriptRuntime::known(), &meter::tick);
+    check_guards(&mut outcome);
     meter::end();
     outcome
+}
+
+/// Adds what only compiling for a call would find: a `switch` that cannot be guarded.
+fn check_guards(outcome: &mut ReadOutcome) {
+    let (Some(tree), Some(_)) = (&outcome.tree, &outcome.script) else { return };
+    let files = std::iter::once(&tree.main).chain(tree.modules.values());
+    let problems: Vec<_> = files
+        .filter(|file| file.text.contains("switch"))
+        .filter_map(|file| {
+            let error = compile::compile(&file.text, None).err()?;
+            Some(explain::source(&error, file))
+        })
+        .collect();
+    if !problems.is_empty() {
+        outcome.script = None;
+        outcome.diagnostics.extend(problems);
+    }
 }
 
 /// A script behind the door of the registry.
@@ -222,6 +240,30 @@ impl Tool for ScriptTool {
         let Invocation { result, notices, receipt, .. } =
             self.runnable.invoke(&self.entry, arguments.into_values().collect(), context, TO_RESULT);
         Outcome { result, notices, receipt }
+    }
+
+    /// Points at the tool's `@returns`, or at its function where it has none.
+    fn locate(&self, problem: Diagnostic) -> Diagnostic {
+        let file = &self.runnable.program.tree.main;
+        let problem = problem.in_file(file.name.clone());
+        let lines: Vec<_> = file.text.lines().collect();
+        let opening = format!("fn {}(", self.entry.function);
+        let Some(function) = lines.iter().position(|line| line.trim_start().starts_with(&opening))
+        else {
+            return problem;
+        };
+        let above = lines[..function].iter().rev().take_while(|line| line.trim_start().starts_with("///"));
+        let (index, word) = above
+            .enumerate()
+            .find(|(_, line)| line.contains("@returns"))
+            .map_or((function, opening.trim_end_matches('(')), |(up, _)| {
+                (function - 1 - up, "@returns")
+            });
+        let line = lines[index];
+        let start = line.find(word).unwrap_or(0);
+        let column = line[..start].chars().count() + 1;
+        let length = line[start..].trim_end().chars().count();
+        problem.at(Span::new(index + 1, column, length), "")
     }
 }
 

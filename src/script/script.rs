@@ -10,9 +10,7 @@ use super::parse::Abort;
 use super::source::{self, Loaded, SourceTree};
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::feature::capability::Capability;
-use crate::feature::descriptor::{
-    CapabilityRequest, FeatureDescriptor, HookDeclaration, Need,
-};
+use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration, Need};
 use crate::feature::hook::{Decision, HookPoint};
 use crate::feature::id::{FeatureSource, ToolName};
 use crate::limit::Limit;
@@ -152,9 +150,8 @@ fn finish(
     let broken = problems.iter().any(Diagnostic::is_error);
     let diagnostics = bounded(problems);
     let tree = Arc::new(loaded.tree);
-    let script = (!broken).then(|| {
-        build(declared, &analysis, Arc::clone(&tree), tests, diagnostics.clone())
-    });
+    let script = (!broken)
+        .then(|| build(declared, &analysis, Arc::clone(&tree), tests, diagnostics.clone()));
     ReadOutcome { script, diagnostics, tree: Some(tree) }
 }
 
@@ -205,13 +202,15 @@ fn required(
     function: &str,
     arity: usize,
 ) -> Vec<Capability> {
+    if requests.iter().all(|request| request.need == Need::Optional) {
+        return Vec::new();
+    }
+    let reached = analysis.reached(function, arity);
     requests
         .iter()
         .filter(|request| request.need == Need::Required)
         .map(|request| &request.capability)
-        .filter(|capability| {
-            analysis.reached(function, arity).any(|used| used.is_opened_by(capability))
-        })
+        .filter(|capability| reached.iter().any(|used| used.is_opened_by(capability)))
         .cloned()
         .collect()
 }
@@ -274,7 +273,9 @@ fn misplaced_decisions(
                 problems.push(
                     Diagnostic::warning(
                         "lint/decision-point",
-                        format!("`{function}` can return `{name}`, which means nothing at `{point}`"),
+                        format!(
+                            "`{function}` can return `{name}`, which means nothing at `{point}`"
+                        ),
                     )
                     .in_file(&loaded.tree.main.name)
                     .at(*span, "")
@@ -301,6 +302,9 @@ fn decision(name: &str) -> Option<Decision> {
 
 /// The main file first, then the modules by key; inside a file by place, errors before the rest.
 fn sort(problems: &mut [Diagnostic], loaded: &Loaded) {
+    if problems.len() < 2 {
+        return;
+    }
     let modules = loaded.tree.modules.values();
     let order: HashMap<&str, usize> = std::iter::once(&loaded.tree.main)
         .chain(modules)

@@ -8,6 +8,7 @@ use crate::feature::descriptor::CapabilityRequest;
 use crate::script::host::Access;
 use crate::script::source::Loaded;
 use rhai::ImmutableString;
+use std::ops::Range;
 
 /// Resolves the calls of one file, filling in the edges and uses of its nodes.
 pub(super) fn resolve(
@@ -18,7 +19,7 @@ pub(super) fn resolve(
 ) {
     program.link_closures(file);
     hidden_modules(&program.files[file], known, problems);
-    for node in program.of_file[file].clone() {
+    for node in program.files[file].own.clone() {
         let mut resolver = Resolver {
             program,
             known,
@@ -65,14 +66,14 @@ struct Resolver<'a, 'b> {
     problems: Vec<Diagnostic>,
 }
 
-impl<'a> Resolver<'a, '_> {
+impl Resolver<'_, '_> {
     fn run(&mut self) {
         let facts = &self.program.nodes[self.node].facts;
         for call in &facts.calls {
             self.call(call);
         }
-        for call in &facts.methods {
-            self.method(call);
+        for method in &facts.methods {
+            self.method(&method.call);
         }
         for call in &facts.qualified {
             self.qualified(call);
@@ -95,17 +96,17 @@ impl<'a> Resolver<'a, '_> {
     }
 
     /// The file's own functions of a name, whatever their parameters.
-    fn own(&self, name: &str) -> &'a [usize] {
-        self.program.files[self.file].named.get(name).map_or(&[], Vec::as_slice)
+    fn own(&self, name: &str) -> Range<usize> {
+        self.program.files[self.file].named(name, &self.program.nodes)
     }
 
     fn arity(&self, node: usize) -> usize {
-        self.program.nodes[node].parameters.len()
+        self.program.nodes[node].parameters().len()
     }
 
     fn call(&mut self, call: &Call) {
-        let exact = self.own(&call.name).iter().find(|&&node| self.arity(node) == call.arguments);
-        if let Some(&node) = exact {
+        let exact = self.own(&call.name).find(|&node| self.arity(node) == call.arguments);
+        if let Some(node) = exact {
             self.edges.push(node);
             return;
         }
@@ -137,8 +138,9 @@ impl<'a> Resolver<'a, '_> {
         let problem =
             Diagnostic::author("call/unknown-function", format!("there is no function `{name}`"));
         let node = &self.program.nodes[self.node];
-        if node.facts.locals.iter().chain(&node.parameters).any(|local| local == name) {
-            return problem.help(format!("to call the closure in `{name}`, write `{name}.call(…)`"));
+        if node.facts.locals.iter().chain(node.parameters()).any(|local| local == name) {
+            return problem
+                .help(format!("to call the closure in `{name}`, write `{name}.call(…)`"));
         }
         let in_module = self.known.modules.iter().find(|(_, module)| {
             module.functions.get(name).is_some_and(|arities| arities.contains(&call.arguments))
@@ -147,7 +149,9 @@ impl<'a> Resolver<'a, '_> {
             let problem = problem.help(format!("write `{module}::{name}(…)`"));
             return match info.access {
                 Access::Everybody => problem,
-                Access::Granted => problem.help(format!("and request it: {}", request_line(module))),
+                Access::Granted => {
+                    problem.help(format!("and request it: {}", request_line(module)))
+                }
             };
         }
         if let Some(alias) = self.alias_with(name) {
@@ -169,7 +173,9 @@ impl<'a> Resolver<'a, '_> {
         let mut found: Vec<&str> = aliases
             .iter()
             .filter(|(_, target)| {
-                target.is_some_and(|file| self.program.files[file].named.contains_key(name))
+                target.is_some_and(|file| {
+                    !self.program.files[file].named(name, &self.program.nodes).is_empty()
+                })
             })
             .map(|(alias, _)| *alias)
             .collect();
@@ -215,10 +221,7 @@ impl<'a> Resolver<'a, '_> {
                     format!("`{module}::…::{}` names more than one module", call.name),
                 )
                 .at(span, "")
-                .help(format!(
-                    "import the inner module here and write `alias::{}(…)`",
-                    call.name
-                )),
+                .help(format!("import the inner module here and write `alias::{}(…)`", call.name)),
             );
         } else if module == "global" && call.arguments.is_none() {
             self.constant(file.parsed.constants.iter().any(|known| known.name == *call.name), call);
@@ -253,16 +256,16 @@ impl<'a> Resolver<'a, '_> {
             self.constant(exists, call);
             return;
         };
-        let named = other.named.get(&call.name).map_or(&[][..], Vec::as_slice);
-        let exact = named.iter().find(|&&node| self.arity(node) == arguments);
+        let named = other.named(&call.name, &self.program.nodes);
+        let exact = named.clone().find(|&node| self.arity(node) == arguments);
         let full = format!("{}::{}", call.module, call.name);
         let problem = match exact {
-            Some(&node) if self.program.nodes[node].private => Diagnostic::author(
+            Some(node) if self.program.nodes[node].is_private() => Diagnostic::author(
                 "call/unknown-function",
                 format!("`{full}` is `private` to its file"),
             )
             .help(format!("remove `private` in `{}`", other.parsed.file.name)),
-            Some(&node) => {
+            Some(node) => {
                 self.edges.push(node);
                 return;
             }
@@ -280,11 +283,12 @@ impl<'a> Resolver<'a, '_> {
     }
 
     fn host(&mut self, info: &ModuleInfo, call: &Qualified) {
-        let full = format!("{}::{}", call.module, call.name);
+        let full = || format!("{}::{}", call.module, call.name);
         let span = self.call_span(call);
-        if info.access == Access::Granted {
+        let is_used = |used: &Used| matches!(&used.what, Use::Module(name) if *name == *call.module);
+        if info.access == Access::Granted && !self.uses.iter().any(is_used) {
             let what = Use::Module(call.module.to_string());
-            self.uses.push(Used { what, file: self.file, span, call: full.clone() });
+            self.uses.push(Used { what, file: self.file, span, call: full() });
         }
         // A module that this host knows by name alone.
         if info.functions.is_empty() {
@@ -292,12 +296,13 @@ impl<'a> Resolver<'a, '_> {
         }
         let problem = match (info.functions.get(call.name.as_str()), call.arguments) {
             (Some(arities), Some(count)) if arities.contains(&count) => return,
-            (Some(arities), Some(count)) => wrong_arguments(&full, count, arities),
-            (Some(_), None) => Diagnostic::author(
-                "call/unknown-name",
-                format!("`{full}` is a function, and used as a value"),
-            )
-            .help(format!("call it: `{full}(…)`, or write a closure: `|x| {full}(x)`")),
+            (Some(arities), Some(count)) => wrong_arguments(&full(), count, arities),
+            (Some(_), None) => {
+                let full = full();
+                let message = format!("`{full}` is a function, and used as a value");
+                Diagnostic::author("call/unknown-name", message)
+                    .help(format!("call it: `{full}(…)`, or write a closure: `|x| {full}(x)`"))
+            }
             (None, _) => {
                 let functions = info.functions.keys().map(String::as_str);
                 unknown_in_module(&call.module, &call.name, functions)
@@ -331,7 +336,7 @@ impl<'a> Resolver<'a, '_> {
     fn name(&mut self, name: &ImmutableString, position: rhai::Position) {
         let node = &self.program.nodes[self.node];
         let file = &self.program.files[self.file];
-        if node.parameters.contains(name)
+        if node.parameters().contains(name)
             || file.parsed.constants.iter().any(|known| known.name == name.as_str())
         {
             return;
@@ -344,7 +349,7 @@ impl<'a> Resolver<'a, '_> {
         let problem =
             Diagnostic::author("call/unknown-name", format!("there is no variable `{name}`"));
         let constants = file.parsed.constants.iter().map(|constant| constant.name.as_str());
-        let locals = node.facts.locals.iter().chain(&node.parameters).map(|local| local.as_str());
+        let locals = node.facts.locals.iter().chain(node.parameters()).map(|local| local.as_str());
         let help = match name.as_str() {
             "None" | "none" | "undefined" | "Null" | "NULL" | "Nil" => "write `()`".to_owned(),
             "True" | "TRUE" => "write `true`".to_owned(),
@@ -377,7 +382,10 @@ fn wrong_arguments(name: &str, given: usize, arities: &Arities) -> Diagnostic {
     };
     Diagnostic::author(
         "call/wrong-arguments",
-        format!("`{name}` takes {takes} {noun}, and {given} {} given", if given == 1 { "is" } else { "are" }),
+        format!(
+            "`{name}` takes {takes} {noun}, and {given} {} given",
+            if given == 1 { "is" } else { "are" }
+        ),
     )
     .help(method)
 }
@@ -429,8 +437,7 @@ pub(super) fn check_requests(
     problems: &mut Vec<Diagnostic>,
 ) {
     let _ = known;
-    let files: Vec<_> =
-        std::iter::once(&loaded.main).chain(loaded.modules.values()).collect();
+    let files: Vec<_> = std::iter::once(&loaded.main).chain(loaded.modules.values()).collect();
     for used in &analysis.used {
         let requested = requests.iter().any(|request| used.what.is_opened_by(&request.capability));
         let line = match &used.what {

@@ -6,8 +6,9 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::capability::Capability;
 use crate::script::parse::{ParsedFile, span_at};
 use crate::script::source::Loaded;
-use rhai::{ImmutableString, Position};
+use rhai::{AST, ImmutableString, Position, ScriptFuncDef, Shared};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 
 /// Something of the host that a function uses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,16 +56,42 @@ pub(crate) struct Used {
 
 /// What the files of a feature reach.
 pub(crate) struct Analysis {
-    functions: HashMap<(String, usize), BTreeSet<Use>>,
+    /// Functions of the main file with their arities, as nodes.
+    functions: Vec<(ImmutableString, usize, usize)>,
+    calls: Vec<Vec<usize>>,
+    uses: Vec<Vec<Use>>,
     /// The first use of each kind that the feature answers for, in source order.
     pub used: Vec<Used>,
 }
 
 impl Analysis {
     /// What a function of the main file reaches, through helpers, closures and imports.
-    pub fn reached(&self, function: &str, arity: usize) -> impl Iterator<Item = &Use> {
-        self.functions.get(&(function.to_owned(), arity)).into_iter().flatten()
+    pub fn reached(&self, function: &str, arity: usize) -> BTreeSet<&Use> {
+        let node = self
+            .functions
+            .iter()
+            .find(|(name, count, _)| name == function && *count == arity)
+            .map(|&(.., node)| node);
+        let reached = node.map_or_else(Vec::new, |node| reachable(node, &self.calls));
+        reached.into_iter().flat_map(|node| &self.uses[node]).collect()
     }
+}
+
+/// Everything reachable from one node, itself included.
+fn reachable(start: usize, calls: &[Vec<usize>]) -> Vec<usize> {
+    let mut seen = vec![false; calls.len()];
+    seen[start] = true;
+    let mut reached = vec![start];
+    let mut next = 0;
+    while let Some(&node) = reached.get(next) {
+        next += 1;
+        for &called in &calls[node] {
+            if !std::mem::replace(&mut seen[called], true) {
+                reached.push(called);
+            }
+        }
+    }
+    reached
 }
 
 /// One file of the program.
@@ -74,11 +101,20 @@ pub(super) struct File<'a> {
     pub parsed: &'a ParsedFile,
     /// Its imports: alias → index of the file; `None` where that could not be read.
     pub aliases: HashMap<&'a str, Option<usize>>,
-    /// Its functions and closures, as indices of nodes, by name.
-    pub named: HashMap<ImmutableString, Vec<usize>>,
+    /// Its functions and closures, as nodes in their order.
+    pub own: Range<usize>,
 }
 
 impl File<'_> {
+    /// Its functions or closures of a name, as nodes.
+    pub fn named(&self, name: &str, nodes: &[Node]) -> Range<usize> {
+        let own = &nodes[self.own.clone()];
+        let key = (name.starts_with(CLOSURE), name);
+        let below = |node: &Node| (node.is_closure(), node.name()) < key;
+        let within = |node: &Node| (node.is_closure(), node.name()) <= key;
+        self.own.start + own.partition_point(below)..self.own.start + own.partition_point(within)
+    }
+
     /// Whether it is part of the embedded library, whose authors answer for what it calls.
     pub fn is_library(&self) -> bool {
         self.key.is_some_and(|key| key.starts_with("std/"))
@@ -89,40 +125,52 @@ impl File<'_> {
         span_at(&self.parsed.file.text, position, length)
     }
 
-    /// Its functions of that name with the number of their parameters, closures left out.
+    /// The numbers of parameters that its functions of a name take.
     pub fn arities(&self, name: &str, nodes: &[Node]) -> BTreeSet<usize> {
-        self.named.get(name).into_iter().flatten().map(|&node| nodes[node].parameters.len()).collect()
+        self.named(name, nodes).map(|node| nodes[node].parameters().len()).collect()
     }
 }
 
+/// What the names of closures begin with.
+const CLOSURE: &str = "anon$";
+
 /// One function or closure.
 pub(super) struct Node {
-    pub name: ImmutableString,
-    pub parameters: Vec<ImmutableString>,
-    pub private: bool,
+    definition: Shared<ScriptFuncDef>,
     pub facts: Facts,
     pub calls: Vec<usize>,
     pub uses: Vec<Used>,
 }
 
 impl Node {
+    pub fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    pub fn parameters(&self) -> &[ImmutableString] {
+        &self.definition.params
+    }
+
+    pub fn is_private(&self) -> bool {
+        self.definition.access.is_private()
+    }
+
     /// Whether it is a closure, which has no name of its own.
     pub fn is_closure(&self) -> bool {
-        self.name.starts_with("anon$")
+        self.name().starts_with(CLOSURE)
     }
 }
 
 /// The functions of all files.
 pub(super) struct Program<'a> {
     pub files: Vec<File<'a>>,
+    /// File by file; in a file functions before closures, by name and number of parameters.
     pub nodes: Vec<Node>,
-    /// The nodes of each file.
-    pub of_file: Vec<Vec<usize>>,
 }
 
 impl<'a> Program<'a> {
     pub fn new(loaded: &'a Loaded) -> Self {
-        let mut program = Self { files: Vec::new(), nodes: Vec::new(), of_file: Vec::new() };
+        let mut program = Self { files: Vec::new(), nodes: Vec::new() };
         let index: HashMap<&str, usize> =
             loaded.modules.keys().enumerate().map(|(at, key)| (key.as_str(), at + 1)).collect();
         let parsed = loaded.modules.iter().map(|(key, parsed)| (Some(key.as_str()), parsed));
@@ -136,36 +184,33 @@ impl<'a> Program<'a> {
                 .iter()
                 .map(|import| (import.alias.as_str(), resolved.get(&*import.alias).copied()))
                 .collect();
-            program.add(File { key, parsed, aliases, named: HashMap::new() });
+            program.add(key, parsed, aliases);
         }
         program
     }
 
-    fn add(&mut self, mut file: File<'a>) {
-        let mut own = Vec::new();
-        for function in file.parsed.ast.iter().flat_map(rhai::AST::iter_fn_def) {
-            let node = self.nodes.len();
-            own.push(node);
-            file.named.entry(function.name.clone()).or_default().push(node);
+    fn add(
+        &mut self,
+        key: Option<&'a str>,
+        parsed: &'a ParsedFile,
+        aliases: HashMap<&'a str, Option<usize>>,
+    ) {
+        let start = self.nodes.len();
+        for definition in parsed.ast.iter().flat_map(AST::iter_fn_def) {
             self.nodes.push(Node {
-                name: function.name.clone(),
-                parameters: function.params.iter().cloned().collect(),
-                private: function.access.is_private(),
-                facts: walk::facts(function),
+                facts: walk::facts(definition),
+                definition: Shared::clone(definition),
                 calls: Vec::new(),
                 uses: Vec::new(),
             });
         }
         // Rhai keeps functions in random order; diagnostics must not come in one.
-        own.sort_by(|&a, &b| {
-            let key = |node: usize| {
-                let node = &self.nodes[node];
-                (node.is_closure(), node.name.clone(), node.parameters.len())
-            };
-            key(a).cmp(&key(b))
+        let order = |node: &Node| (node.is_closure(), node.parameters().len());
+        self.nodes[start..].sort_by(|a, b| {
+            let ((closure_a, count_a), (closure_b, count_b)) = (order(a), order(b));
+            (closure_a, a.name(), count_a).cmp(&(closure_b, b.name(), count_b))
         });
-        self.of_file.push(own);
-        self.files.push(file);
+        self.files.push(File { key, parsed, aliases, own: start..self.nodes.len() });
     }
 
     /// Two functions of one name and arity anywhere in the closure of imports: Rhai's resolution
@@ -207,54 +252,41 @@ impl<'a> Program<'a> {
 
     /// The closures of a function, which run as a part of it.
     pub fn link_closures(&mut self, file: usize) {
-        for &node in &self.of_file[file] {
-            let closures: Vec<usize> = self.nodes[node]
-                .facts
-                .closures
-                .iter()
-                .filter_map(|name| self.files[file].named.get(name))
-                .flatten()
-                .copied()
-                .collect();
-            self.nodes[node].calls.extend(closures);
+        for node in self.files[file].own.clone() {
+            let closures = &self.nodes[node].facts.closures;
+            let named = closures.iter().map(|name| self.files[file].named(name, &self.nodes));
+            let linked: Vec<usize> = named.flatten().collect();
+            self.nodes[node].calls.extend(linked);
         }
     }
 
-    /// Everything reachable from one node, itself included.
-    fn reachable(&self, start: usize) -> HashSet<usize> {
-        let mut seen = HashSet::from([start]);
-        let mut open = vec![start];
-        while let Some(node) = open.pop() {
-            open.extend(self.nodes[node].calls.iter().filter(|&&next| seen.insert(next)));
-        }
-        seen
-    }
-
-    pub fn finish(self) -> Analysis {
-        let mut functions = HashMap::new();
-        for &node in &self.of_file[0] {
-            if self.nodes[node].is_closure() {
-                continue;
-            }
-            let reached = self.reachable(node);
-            let uses = reached.iter().flat_map(|&at| &self.nodes[at].uses);
-            let uses: BTreeSet<Use> = uses.map(|used| used.what.clone()).collect();
-            let key = (self.nodes[node].name.to_string(), self.nodes[node].parameters.len());
-            functions.insert(key, uses);
-        }
-        Analysis { functions, used: self.used() }
+    pub fn finish(mut self) -> Analysis {
+        let calls: Vec<Vec<usize>> =
+            self.nodes.iter_mut().map(|node| std::mem::take(&mut node.calls)).collect();
+        let used = self.used(&calls);
+        let main = self.files.first().map_or(0..0, |file| file.own.clone());
+        let functions = main
+            .map(|node| {
+                let definition = &self.nodes[node].definition;
+                (definition.name.clone(), definition.params.len(), node)
+            })
+            .collect();
+        let uses = self.nodes.into_iter().map(|node| {
+            node.uses.into_iter().map(|used| used.what).collect()
+        });
+        Analysis { functions, calls, uses: uses.collect(), used }
     }
 
     /// The feature answers for its own files, and for what these call in the library.
-    fn used(&self) -> Vec<Used> {
+    fn used(&self, calls: &[Vec<usize>]) -> Vec<Used> {
         let mut used: Vec<Used> = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
             if file.is_library() {
                 continue;
             }
-            for &node in &self.of_file[index] {
+            for node in file.own.clone() {
                 used.extend(self.nodes[node].uses.iter().cloned());
-                used.extend(self.through_library(index, node));
+                used.extend(self.through_library(index, node, calls));
             }
         }
         used.sort_by_key(|used| (used.file, used.span));
@@ -263,9 +295,12 @@ impl<'a> Program<'a> {
         used
     }
 
-    fn through_library(&self, file: usize, node: usize) -> Vec<Used> {
-        let facts = &self.nodes[node].facts;
+    fn through_library(&self, file: usize, node: usize, calls: &[Vec<usize>]) -> Vec<Used> {
         let mut used = Vec::new();
+        if self.files.len() == 1 {
+            return used;
+        }
+        let facts = &self.nodes[node].facts;
         for call in &facts.qualified {
             let Some(&Some(target)) = self.files[file].aliases.get(call.module.as_str()) else {
                 continue;
@@ -273,9 +308,8 @@ impl<'a> Program<'a> {
             if !self.files[target].is_library() {
                 continue;
             }
-            let named = self.files[target].named.get(&call.name);
-            for &function in named.into_iter().flatten() {
-                for at in self.reachable(function) {
+            for function in self.files[target].named(&call.name, &self.nodes) {
+                for at in reachable(function, calls) {
                     used.extend(self.nodes[at].uses.iter().map(|inner| Used {
                         what: inner.what.clone(),
                         file,

@@ -102,9 +102,9 @@ impl Known {
     }
 }
 
-/// Whether a return type, as metadata print it, is `()` or a result of it.
+/// Whether a return type, as metadata print it, is `()` or a result of it, by whatever name: the
+/// innermost first argument says what a success gives.
 fn gives_unit(kind: &str) -> bool {
-    let inner = kind.rsplit_once("Result").map_or(kind, |(_, inner)| inner);
-    let inner = inner.trim_start_matches("Of").trim_start_matches('<').trim_start();
+    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner).trim_start();
     inner == "()" || inner.starts_with("()>") || inner.starts_with("(),")
 }

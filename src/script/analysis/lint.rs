@@ -2,7 +2,7 @@
 
 use super::graph::{File, Program};
 use super::known::Known;
-use super::walk::{Call, Habit};
+use super::walk::{Call, Habit, Method, Place};
 use crate::diagnostic::Diagnostic;
 
 /// Methods of text that change it in place, where other languages give a new text.
@@ -20,31 +20,27 @@ pub(super) fn check(
         return;
     }
     let mut found = Vec::new();
-    for &node in &program.of_file[file] {
+    for node in place.own.clone() {
         for habit in &program.nodes[node].facts.habits {
-            found.extend(explain(habit, program, place, known));
+            found.extend(explain(habit, program, place));
+        }
+        for method in &program.nodes[node].facts.methods {
+            found.extend(in_place(method, place, program, known));
         }
     }
     shadows(place, known, &mut found);
     problems.extend(found.into_iter().map(|problem| problem.in_file(&place.parsed.file.name)));
 }
 
-fn explain(
-    habit: &Habit,
-    program: &Program<'_>,
-    file: &File<'_>,
-    known: &Known,
-) -> Option<Diagnostic> {
+fn explain(habit: &Habit, program: &Program<'_>, file: &File<'_>) -> Option<Diagnostic> {
     match habit {
         Habit::DecisionDropped(call) => {
             let own = file.arities(&call.name, &program.nodes).contains(&call.arguments);
             (!own).then(|| decision_dropped(call, file))
         }
-        Habit::InPlace { call, returned } => in_place(call, *returned, file, known),
         Habit::ForEach { closure, captured, position } => {
-            let &node = file.named.get(closure)?.first()?;
-            let node = &program.nodes[node];
-            let parameters = node.parameters.len().saturating_sub(*captured);
+            let node = &program.nodes[file.named(closure, &program.nodes).next()?];
+            let parameters = node.parameters().len().saturating_sub(*captured);
             let span = file.span(*position, "for_each".len());
             for_each(parameters, node.facts.uses_this).map(|problem| problem.at(span, ""))
         }
@@ -73,13 +69,19 @@ fn decision_dropped(call: &Call, file: &File<'_>) -> Diagnostic {
     .help(format!("write `return {name}({dots});`"))
 }
 
-fn in_place(call: &Call, returned: bool, file: &File<'_>, known: &Known) -> Option<Diagnostic> {
+fn in_place(
+    method: &Method,
+    file: &File<'_>,
+    program: &Program<'_>,
+    known: &Known,
+) -> Option<Diagnostic> {
+    let Method { call, place } = method;
     let name = call.name.as_str();
-    if !known.gives_nothing(name) || !file.named.get(name).is_none_or(Vec::is_empty) {
+    if *place == Place::Dropped || !known.gives_nothing(name) || !file.named(name, &program.nodes).is_empty() {
         return None;
     }
     // A function that ends in `list.push(x)` means it; one that ends in `text.trim()` does not.
-    if returned && !TEXT_IN_PLACE.contains(&name) {
+    if *place == Place::Returned && !TEXT_IN_PLACE.contains(&name) {
         return None;
     }
     let problem = Diagnostic::warning(
@@ -129,9 +131,8 @@ fn division(literal: Option<(i64, i64)>) -> Diagnostic {
         "an integer divided by an integer is an integer; the rest is dropped",
     );
     match literal {
-        Some((left, right)) => {
-            problem.help(format!("`{left} / {right}` is {}; write `{left}.0 / {right}`", left / right))
-        }
+        Some((left, right)) => problem
+            .help(format!("`{left} / {right}` is {}; write `{left}.0 / {right}`", left / right)),
         None => problem.help("write `a.len().to_float() / b.len()` where the rest matters"),
     }
 }

@@ -10,7 +10,7 @@ use rhai::{
 
 /// What became of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// Something uses it.
     Used,
     /// Nothing does.
@@ -26,6 +26,13 @@ pub(super) struct Call {
     /// How many arguments stand in the parentheses.
     pub arguments: usize,
     pub position: Position,
+}
+
+/// A call on a value, and what became of what it gave.
+#[derive(Debug, Clone)]
+pub(super) struct Method {
+    pub call: Call,
+    pub place: Place,
 }
 
 /// A call or a value of a module.
@@ -46,9 +53,6 @@ pub(super) struct Qualified {
 pub(super) enum Habit {
     /// A decision that is made and dropped.
     DecisionDropped(Call),
-    /// The value of a method that changes its object in place and gives `()`. `returned` tells a
-    /// value that is only returned, which may be meant.
-    InPlace { call: Call, returned: bool },
     /// A closure given to `for_each`, by its name, and how many parameters it captures.
     ForEach { closure: ImmutableString, captured: usize, position: Position },
     /// A division of two integers.
@@ -61,7 +65,7 @@ pub(super) enum Habit {
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub calls: Vec<Call>,
-    pub methods: Vec<Call>,
+    pub methods: Vec<Method>,
     pub qualified: Vec<Qualified>,
     /// Bare names that are no local variable: constants, functions, slips.
     pub names: Vec<(ImmutableString, Position)>,
@@ -72,6 +76,10 @@ pub(super) struct Facts {
     /// `import` statements in the body.
     pub imports: Vec<Position>,
     pub habits: Vec<Habit>,
+    /// Decisions of the last statement so far, and the first of its methods: whether it is the
+    /// last of its function is known when the next one comes, or none.
+    pending: Vec<Call>,
+    settled: usize,
     /// Whether `this` is used.
     pub uses_this: bool,
 }
@@ -79,7 +87,16 @@ pub(super) struct Facts {
 /// Methods of arrays that also take the name of a function as text (RHAI.md, surprise C), without
 /// `index_of`, which looks for text as well.
 const CALLBACK_METHODS: [&str; 11] = [
-    "map", "filter", "some", "all", "dedup", "reduce", "reduce_rev", "sort", "drain", "retain",
+    "map",
+    "filter",
+    "some",
+    "all",
+    "dedup",
+    "reduce",
+    "reduce_rev",
+    "sort",
+    "drain",
+    "retain",
     "for_each",
 ];
 
@@ -102,19 +119,11 @@ pub(super) const DECISIONS: [(&str, usize); 8] = [
 pub(super) fn facts(function: &rhai::Shared<rhai::ScriptFuncDef>) -> Facts {
     let mut module = Module::new();
     module.set_script_fn(rhai::Shared::clone(function));
-    let alone = AST::new([], module);
-    let mut count = 0_usize;
-    alone.walk(&mut |path| {
-        count += usize::from(path.len() == 1);
-        true
-    });
     let mut facts = Facts::default();
-    let mut seen = 0_usize;
-    alone.walk(&mut |path| {
+    AST::new([], module).walk(&mut |path| {
         if let [ASTNode::Stmt(statement)] = path {
-            seen += 1;
-            let place = if seen == count { Place::Returned } else { Place::Dropped };
-            facts.statement(statement, place);
+            facts.settle();
+            facts.statement(statement, Place::Returned);
         }
         true
     });
@@ -122,6 +131,17 @@ pub(super) fn facts(function: &rhai::Shared<rhai::ScriptFuncDef>) -> Facts {
 }
 
 impl Facts {
+    /// Another statement follows: what the last one gave is dropped.
+    fn settle(&mut self) {
+        self.habits.extend(self.pending.drain(..).map(Habit::DecisionDropped));
+        for method in &mut self.methods[self.settled..] {
+            if method.place == Place::Returned {
+                method.place = Place::Dropped;
+            }
+        }
+        self.settled = self.methods.len();
+    }
+
     fn block<'a>(&mut self, statements: impl IntoIterator<Item = &'a Stmt>, place: Place) {
         let mut statements = statements.into_iter().peekable();
         while let Some(statement) = statements.next() {
@@ -256,11 +276,14 @@ impl Facts {
         let called = Call { name: call.name.clone(), arguments: call.args.len(), position };
         let is_decision =
             DECISIONS.iter().any(|&(name, count)| call.name == name && call.args.len() == count);
-        if place == Place::Dropped && is_decision {
-            self.habits.push(Habit::DecisionDropped(called.clone()));
+        match place {
+            Place::Dropped if is_decision => {
+                self.habits.push(Habit::DecisionDropped(called.clone()));
+            }
+            Place::Returned if is_decision => self.pending.push(called.clone()),
+            _ => (),
         }
-        if let [list, callback, ..] = &*call.args {
-            let _ = list;
+        if let [_, callback, ..] = &*call.args {
             self.callback(&call.name, callback, position);
         }
         self.calls.push(called);
@@ -269,14 +292,10 @@ impl Facts {
     fn method(&mut self, call: &FnCallExpr, position: Position, place: Place) {
         self.arguments(call);
         let called = Call { name: call.name.clone(), arguments: call.args.len(), position };
-        if place != Place::Dropped {
-            let returned = place == Place::Returned;
-            self.habits.push(Habit::InPlace { call: called.clone(), returned });
-        }
         if let Some(callback) = call.args.first() {
             self.callback(&call.name, callback, position);
         }
-        self.methods.push(called);
+        self.methods.push(Method { call: called, place });
     }
 
     fn arguments(&mut self, call: &FnCallExpr) {
@@ -306,10 +325,10 @@ impl Facts {
         let [left, right] = &*call.args else { return };
         match (left, right) {
             (Expr::IntegerConstant(left, _), Expr::IntegerConstant(right, _)) => {
-                if *right != 0 && left.checked_rem(*right).is_some_and(|rest| rest != 0) {
-                    let literal = Some((*left, *right));
-                    self.habits.push(Habit::IntegerDivision { position, literal });
-                }
+                let rest = left.checked_rem(*right).unwrap_or(0);
+                let literal = (rest != 0).then_some((*left, *right));
+                let habit = literal.map(|_| Habit::IntegerDivision { position, literal });
+                self.habits.extend(habit);
             }
             (left, right) if is_length(left) && is_length(right) => {
                 self.habits.push(Habit::IntegerDivision { position, literal: None });
@@ -339,16 +358,12 @@ fn closure_of(expression: &Expr) -> Option<(ImmutableString, usize)> {
     match expression {
         Expr::DynamicConstant(value, _) => Some((closure_name(value)?, 0)),
         // A block that shares the captured variables and then curries the closure.
-        Expr::Stmt(block) => match block.statements().last()? {
-            Stmt::Expr(last) => match &**last {
-                Expr::FnCall(call, _) if call.name == "curry" => {
-                    let (closure, _) = closure_of(call.args.first()?)?;
-                    Some((closure, call.args.len().saturating_sub(1)))
-                }
-                _ => None,
-            },
-            _ => None,
-        },
+        Expr::Stmt(block) => {
+            let Stmt::Expr(last) = block.statements().last()? else { return None };
+            let Expr::FnCall(call, _) = &**last else { return None };
+            let (closure, _) = closure_of(call.args.first()?)?;
+            (call.name == "curry").then(|| (closure, call.args.len().saturating_sub(1)))
+        }
         _ => None,
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn read(
         name = match name_of_path(path) {
             Ok(name) => Some(name),
             Err(problem) => {
-                problems.push(problem);
+                problems.push(*problem);
                 None
             }
         };
@@ -120,12 +120,13 @@ fn feature(tag: &Tag<'_>) -> Result<(FeatureName, Option<String>), Refused> {
 }
 
 /// `word_count.rhai` → `word-count`; `main.rhai` is named by its folder.
-fn name_of_path(path: &Path) -> Result<FeatureName, Diagnostic> {
+fn name_of_path(path: &Path) -> Result<FeatureName, Refused> {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let folder = || {
         let folder = path.parent()?;
         let whole = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let whole = if whole.file_name().is_none() { whole.canonicalize().ok()? } else { whole.into() };
+        let whole =
+            if whole.file_name().is_none() { whole.canonicalize().ok()? } else { whole.into() };
         Some(whole.file_name()?.to_str()?.to_owned())
     };
     let plain = if stem == "main" { folder().unwrap_or_default() } else { stem.to_owned() };
@@ -136,6 +137,7 @@ fn name_of_path(path: &Path) -> Result<FeatureName, Diagnostic> {
         )
         .at(Span::new(1, 1, 1), "")
         .help("write one at the head of the file: `//! @feature word-count`")
+        .into()
     })
 }
 
@@ -194,11 +196,10 @@ impl Head {
                 .help("write `@request store`, and below it, indented, what for"),
             ));
         }
-        let capability: Capability = given.text.parse().map_err(
-            |error: crate::feature::capability::CapabilityError| {
+        let capability: Capability =
+            given.text.parse().map_err(|error: crate::feature::capability::CapabilityError| {
                 Box::new(error.diagnostic().at(given.span(), ""))
-            },
-        )?;
+            })?;
         let requests = &mut self.descriptor.requests;
         if requests.iter().any(|request| request.capability == capability) {
             return Err(Box::new(

@@ -56,13 +56,10 @@ pub(super) fn read(
     contributions: &mut Contributions,
     problems: &mut Vec<Diagnostic>,
 ) {
-    if function.docs.is_empty() {
+    if !function.docs.iter().any(|line| line.text.trim_start().starts_with('@')) {
         return;
     }
     let comment = Comment::parse(&function.docs);
-    if comment.tags.is_empty() {
-        return;
-    }
     let (role, head) = role(&comment, problems);
     problems.extend(stray(&comment).filter(|_| role != Role::Helper));
     for tag in &comment.tags {
@@ -95,7 +92,9 @@ fn role<'a, 'b>(
             Some((one, _)) if one == role => {
                 let problem = file::duplicate(tag, tag.name.text);
                 problems.push(match role {
-                    Role::Hook => problem.help("a function listens at one point; write another function for the other"),
+                    Role::Hook => problem.help(
+                        "a function listens at one point; write another function for the other",
+                    ),
                     _ => problem,
                 });
             }
@@ -158,7 +157,10 @@ fn callable(function: &Function, tag: &Tag<'_>, problems: &mut Vec<Diagnostic>) 
         problems.push(
             Diagnostic::author(
                 "annotation/private",
-                format!("`fn {}` is private, and a {} is called by others", function.name, tag.name.text),
+                format!(
+                    "`fn {}` is private, and a {} is called by others",
+                    function.name, tag.name.text
+                ),
             )
             .at(function.place(), "")
             .help("remove `private`"),
@@ -219,9 +221,8 @@ fn tool(
             "returns" => returns(tag, &mut tool),
             "title" => super::title(tag).map(|title| tool.title = Some(title)),
             "hint" => value::hints(tag, &mut tool.hints),
-            "limit" => value::limit(tag).and_then(|(limit, amount)| {
-                super::add_limit(&mut tool.limits, limit, amount, tag)
-            }),
+            "limit" => value::limit(tag)
+                .and_then(|(limit, amount)| super::add_limit(&mut tool.limits, limit, amount, tag)),
             "example" => value::example(tag).map(|written| examples.push(written)),
             _ => Ok(()),
         };
@@ -432,10 +433,7 @@ fn by_habit(name: &str) -> Option<&'static str> {
 }
 
 /// Reads `tools=`, `kind=` and `band=`, and gives back what follows them.
-fn hook_options<'a>(
-    hook: &mut HookDeclaration,
-    mut rest: Piece<'a>,
-) -> Result<Piece<'a>, Refused> {
+fn hook_options<'a>(hook: &mut HookDeclaration, mut rest: Piece<'a>) -> Result<Piece<'a>, Refused> {
     const OPTIONS: [&str; 3] = ["tools", "kind", "band"];
     let mut seen = Vec::new();
     loop {

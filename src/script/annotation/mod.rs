@@ -108,7 +108,10 @@ fn add(problems: &mut Vec<Diagnostic>, found: Vec<Diagnostic>, parsed: &ParsedFi
 fn imported(tag: &Tag<'_>) -> Diagnostic {
     Diagnostic::author(
         "annotation/imported",
-        format!("`@{}` stands in a file that is imported; only the main file declares", tag.name.text),
+        format!(
+            "`@{}` stands in a file that is imported; only the main file declares",
+            tag.name.text
+        ),
     )
     .at(tag.span(), "")
     .help("move it to the main file, or write the text without `@`; `@test` may stay")
@@ -127,9 +130,9 @@ pub(crate) fn nothing_offered(declared: &Declared, parsed: &ParsedFile) -> Optio
         Some(function) => problem
             .at(function.place(), "")
             .help(format!("write `/// @tool` above `fn {}` to make it a tool", function.name)),
-        None => problem
-            .at(Span::new(1, 1, 1), "")
-            .help("write a function with `/// @tool` above it"),
+        None => {
+            problem.at(Span::new(1, 1, 1), "").help("write a function with `/// @tool` above it")
+        }
     })
 }
 

@@ -39,7 +39,11 @@ impl<'a> Lines<'a> {
     pub fn read(&mut self, tag: &Tag<'a>, function: &Function) -> Result<(), Refused> {
         let (path, rest) = tag.text.word();
         if path.is_empty() {
-            return Err(refuse(tag.name, "`@param` names no parameter", "write `@param text string`"));
+            return Err(refuse(
+                tag.name,
+                "`@param` names no parameter",
+                "write `@param text string`",
+            ));
         }
         if path.text.starts_with('{') {
             return Err(refuse(
@@ -114,9 +118,7 @@ impl<'a> Lines<'a> {
                 }
                 if let Err(error) = parameters.add(name, Type::Any, None, "") {
                     let span = function.place();
-                    problems.push(
-                        error.to_diagnostic(span.line as usize, span.column as usize),
-                    );
+                    problems.push(error.to_diagnostic(span.line as usize, span.column as usize));
                 }
             }
             for line in own {

@@ -160,9 +160,8 @@ fn tag_of(piece: Piece<'_>) -> Option<Tag<'_>> {
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return None;
     }
-    let end = name
-        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
-        .unwrap_or(name.len());
+    let end =
+        name.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(name.len());
     let end = if name[end..].starts_with('?') { end + 1 } else { end };
     let after = piece.skip(1);
     Some(Tag {
@@ -192,12 +191,14 @@ impl<'a> Text<'a> {
         let indent_of = |line: &str| line.len() - line.trim_start().len();
         let indents = self.lines.iter().filter(|line| !line.trim().is_empty());
         let shared = indents.map(|line| indent_of(line)).min().unwrap_or(0);
-        let mut text = String::new();
+        let length = self.lines.iter().map(|line| line.len() + 1).sum();
+        let mut text = String::with_capacity(length);
         for line in &self.lines {
             text.push_str(line.get(shared..).unwrap_or("").trim_end());
             text.push('\n');
         }
-        text.trim_matches('\n').to_owned()
+        text.truncate(text.trim_end_matches('\n').len());
+        if text.starts_with('\n') { text.trim_start_matches('\n').to_owned() } else { text }
     }
 }
 
@@ -214,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_comment_is_a_description_and_tags_with_what_is_indented_below() {
-        let lines = lines(" One.\n\n Two.\n @param a int = 1 - inline\n   More\n     of it.\n @tool");
+        let lines =
+            lines(" One.\n\n Two.\n @param a int = 1 - inline\n   More\n     of it.\n @tool");
         let comment = Comment::parse(&lines);
         assert_eq!(comment.description, "One.\n\nTwo.");
         let [param, tool] = &comment.tags[..] else { panic!("{comment:?}") };

@@ -34,7 +34,12 @@ pub(super) fn limit(tag: &Tag<'_>) -> Result<(Limit, u64), Refused> {
         let names = || Limit::all().map(Limit::name);
         let near = nearest(name.text, names()).map(str::to_owned);
         let help = near.map_or_else(
-            || format!("the bounds are {}", names().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+            || {
+                format!(
+                    "the bounds are {}",
+                    names().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+                )
+            },
             |near| format!("did you mean `{near}`?"),
         );
         let message = format!("`{}` is not a bound", clip(name.text));
@@ -43,7 +48,9 @@ pub(super) fn limit(tag: &Tag<'_>) -> Result<(Limit, u64), Refused> {
     let (given, rest) = value_and_unit(rest);
     let Some(value) = parse_amount(given.text, limit) else {
         let help = match limit.unit() {
-            "bytes" => format!("write `@limit {limit} 16MiB`, with `KiB`, `MiB` or no unit for bytes"),
+            "bytes" => {
+                format!("write `@limit {limit} 16MiB`, with `KiB`, `MiB` or no unit for bytes")
+            }
             "ms" => format!("write `@limit {limit} 500ms`, with `ms`, `s` or `min`"),
             unit => format!("write `@limit {limit} 10_000`, a number of {unit}"),
         };
@@ -109,8 +116,7 @@ fn parse_amount(text: &str, limit: Limit) -> Option<u64> {
     if unit.is_empty() {
         return Some(number);
     }
-    let &(_, measures, factor) =
-        UNITS.iter().find(|(name, ..)| unit.eq_ignore_ascii_case(name))?;
+    let &(_, measures, factor) = UNITS.iter().find(|(name, ..)| unit.eq_ignore_ascii_case(name))?;
     (measures == limit.unit()).then(|| number.saturating_mul(factor))
 }
 
@@ -156,7 +162,9 @@ fn unknown_hint(name: &str, place: Piece<'_>) -> Diagnostic {
     let snake = name
         .trim_end_matches("Hint")
         .chars()
-        .flat_map(|c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
+        .flat_map(
+            |c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] },
+        )
         .collect::<String>()
         .replace('-', "_");
     let near = HINTS.into_iter().find(|hint| *hint == snake).or_else(|| nearest(&snake, HINTS));
@@ -192,10 +200,9 @@ pub(super) fn example<'a>(tag: &Tag<'a>) -> Result<Written<'a>, Refused> {
             match read_example(whole, tag.text) {
                 Ok(written) => Ok(written),
                 // Columns of a joined text say nothing; the line itself is what can be shown.
-                Err(error) => Err(Box::new(Diagnostic {
-                    labels: vec![],
-                    ..*error
-                }.at(tag.span(), ""))),
+                Err(error) => {
+                    Err(Box::new(Diagnostic { labels: vec![], ..*error }.at(tag.span(), "")))
+                }
             }
         }
         Err(error) => Err(error),

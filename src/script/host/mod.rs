@@ -16,7 +16,10 @@ pub(crate) mod time;
 
 use crate::feature::grant::GrantSet;
 use crate::script::frame::Frame;
-use rhai::{FuncRegistration, Module, RhaiNativeFunc, Shared, Variant};
+use rhai::{
+    Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, Position, RhaiFunc,
+    RhaiNativeFunc, Shared, Variant,
+};
 use std::sync::OnceLock;
 
 /// One host module.
@@ -166,7 +169,11 @@ impl ModuleBuilder {
         FuncRegistration::new(name)
             .with_params_info(parameters)
             .with_comments(self.docs.iter().copied())
-            .set_into_module(&mut self.module, function);
+            .set_into_module_raw(
+                &mut self.module,
+                FUNC::param_types(),
+                placed(function.into_rhai_function(true, false)),
+            );
         self
     }
 
@@ -174,4 +181,40 @@ impl ModuleBuilder {
         self.module.build_index();
         Shared::new(std::mem::take(&mut self.module))
     }
+}
+
+/// A function whose errors tell the place of the call: the engine gives them none where a call
+/// names a module.
+fn placed(function: RhaiFunc) -> RhaiFunc {
+    match function {
+        RhaiFunc::Pure { func, has_context, is_pure, is_volatile } => {
+            let func = Shared::new(move |context: Option<NativeCallContext>, args: &mut Args| {
+                let position = position(context.as_ref());
+                func(context.filter(|_| has_context), args).map_err(|error| place(error, position))
+            });
+            RhaiFunc::Pure { func, has_context: true, is_pure, is_volatile }
+        }
+        RhaiFunc::Method { func, has_context, is_pure, is_volatile } => {
+            let func = Shared::new(move |context: Option<NativeCallContext>, args: &mut Args| {
+                let position = position(context.as_ref());
+                func(context.filter(|_| has_context), args).map_err(|error| place(error, position))
+            });
+            RhaiFunc::Method { func, has_context: true, is_pure, is_volatile }
+        }
+        other => other,
+    }
+}
+
+/// The arguments of a native, as the engine hands them over.
+type Args<'a> = [&'a mut Dynamic];
+
+fn position(context: Option<&NativeCallContext>) -> Position {
+    context.map_or(Position::NONE, NativeCallContext::call_position)
+}
+
+fn place(mut error: Box<EvalAltResult>, position: Position) -> Box<EvalAltResult> {
+    if error.position().is_none() {
+        error.set_position(position);
+    }
+    error
 }

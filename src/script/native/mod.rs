@@ -27,12 +27,9 @@ use rhai::packages::{
     LogicPackage, Package,
 };
 use rhai::plugin::combine_with_exported_module;
-use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Module, Shared};
+use rhai::{Array, Dynamic, ImmutableString, Module, Shared};
 use std::any::TypeId;
 use std::sync::OnceLock;
-
-/// The name under which [`compare::switch_key`] is registered; no script can spell it.
-pub(crate) const SWITCH_KEY: &str = "$switch";
 
 /// The natives of every script, built once.
 pub(crate) fn package() -> Shared<Module> {
@@ -54,7 +51,6 @@ fn build() -> Module {
     combine_with_exported_module!(&mut module, "string", string::natives);
     combine_with_exported_module!(&mut module, "array", array::natives);
     combine_with_exported_module!(&mut module, "map", map::natives);
-    FuncRegistration::new(SWITCH_KEY).set_into_module(&mut module, compare::switch_key);
     module.set_iterable::<Array>();
     module.set_iterator::<string::Chars>();
     module.set_iter(TypeId::of::<ImmutableString>(), |text| {

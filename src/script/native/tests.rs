@@ -431,12 +431,6 @@ fn a_constant_is_not_changed() {
     );
 }
 
-#[test]
-fn switch_key_is_registered() {
-    let name = super::SWITCH_KEY;
-    assert!(signatures().contains(&format!("{name}(any)")));
-}
-
 /// The name of a type that a script can make a value of; `None` for the other types of numbers,
 /// which no native gives and so no call can pass.
 fn type_name(id: TypeId) -> Option<&'static str> {

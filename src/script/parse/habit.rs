@@ -145,8 +145,10 @@ fn describe(
         Kind::WrongDocComment => (
             "`///` documents the function right below it, and no function follows here".into(),
             at("no `fn` follows"),
-            vec!["write `//` for a plain comment, or `//!` at the head of the file to describe it"
-                .into()],
+            vec![
+                "write `//` for a plain comment, or `//!` at the head of the file to describe it"
+                    .into(),
+            ],
         ),
         Kind::WrongFnDefinition => nested_function(function),
         Kind::UnexpectedEOF => end_of_file(function),
@@ -190,7 +192,6 @@ fn arguments(count: usize) -> String {
     format!("{count} parameter{}", if count == 1 { "" } else { "s" })
 }
 
-
 fn end_of_file(function: Option<&Function>) -> (String, At, Vec<String>) {
     let help = match function {
         Some(function) => format!(
@@ -204,9 +205,8 @@ fn end_of_file(function: Option<&Function>) -> (String, At, Vec<String>) {
 }
 
 fn nested_function(function: Option<&Function>) -> (String, At, Vec<String>) {
-    let mut help = vec![
-        "move it to the top level, or write a closure: `let double = |x| x * 2;`".to_owned(),
-    ];
+    let mut help =
+        vec!["move it to the top level, or write a closure: `let double = |x| x * 2;`".to_owned()];
     if let Some(function) = function {
         help.push(format!(
             "or a `}}` is missing above: `fn {}` in line {} is still open",
@@ -296,10 +296,16 @@ fn habit_here(around: &Around<'_>) -> Option<Found> {
         return here("`=>` does not make a function", "write a closure: `|x| x + 1`");
     }
     if around.statement_starts_with("for (") {
-        return here("`for` takes no parentheses", "write `for item in list { … }`, or `for i in 0..10`");
+        return here(
+            "`for` takes no parentheses",
+            "write `for item in list { … }`, or `for i in 0..10`",
+        );
     }
     if around.statement_starts_with("catch") {
-        return here("the variable of `catch` stands in parentheses", "write `catch (error) { … }`");
+        return here(
+            "the variable of `catch` stands in parentheses",
+            "write `catch (error) { … }`",
+        );
     }
     let in_head = around.is_in_head();
     if in_head && after.starts_with(':') {
@@ -341,9 +347,10 @@ fn bad_input(error: &LexError, around: &Around<'_>) -> Found {
             );
         }
         LexError::ImproperSymbol(symbol, _) => symbol_help(symbol, around),
-        LexError::MalformedEscapeSequence(_) => {
-            Some("write `\\\\` for a backslash; `\\n`, `\\t`, `\\\"`, `\\xHH`, `\\uHHHH` are escapes".into())
-        }
+        LexError::MalformedEscapeSequence(_) => Some(
+            "write `\\\\` for a backslash; `\\n`, `\\t`, `\\\"`, `\\xHH`, `\\uHHHH` are escapes"
+                .into(),
+        ),
         _ => None,
     };
     let message = match error {
@@ -400,7 +407,9 @@ fn reserved(word: &str, around: &Around<'_>) -> Found {
         "null" | "nil" | "void" => "nothing is written `()`; test it with `x == ()`".to_owned(),
         "var" => format!("write `let {} = …;`", leading_word(after_word(around.after))),
         "match" | "case" => "write `switch value { 1 => …, _ => … }`".into(),
-        "new" => "there are no constructors; write a map `#{ … }`, and `throw \"…\"` for errors".into(),
+        "new" => {
+            "there are no constructors; write a map `#{ … }`, and `throw \"…\"` for errors".into()
+        }
         "use" | "package" | "module" => "write `import \"parse\" as parse;`".into(),
         "async" | "await" | "yield" | "go" | "spawn" | "thread" => {
             "calls wait for their answer by themselves; remove it".into()

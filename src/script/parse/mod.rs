@@ -207,11 +207,11 @@ fn stray_head_lines(ast: &AST, text: &str, head: usize, problems: &mut Vec<Diagn
     if ast.doc().is_empty() || ast.doc().matches('\n').count() < head {
         return;
     }
-    let place = text.lines().enumerate().filter_map(|(index, line)| {
+    let mut place = text.lines().enumerate().filter_map(|(index, line)| {
         let byte = line.find("//!")?;
         Some(Span::new(index + 1, line[..byte].chars().count() + 1, 3))
     });
-    if let Some(span) = place.skip(head).next() {
+    if let Some(span) = place.nth(head) {
         problems.push(
             Diagnostic::warning(
                 "annotation/head",
@@ -231,6 +231,9 @@ fn stopped_by(limit: Limit, text: &str, position: Position) -> Diagnostic {
 
 /// Rhai ends a comment at a bare carriage return, editors do not: what looks like a comment runs.
 fn lone_carriage_return(text: &str, problems: &mut Vec<Diagnostic>) {
+    if !text.contains('\r') {
+        return;
+    }
     let mut bytes = text.bytes().enumerate().peekable();
     while let Some((index, byte)) = bytes.next() {
         if byte == b'\r' && bytes.peek().is_some_and(|&(_, next)| next != b'\n') {

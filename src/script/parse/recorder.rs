@@ -7,6 +7,9 @@ use crate::diagnostic::Span;
 use crate::limit::Limit;
 use rhai::{Position, Token};
 
+/// The abort function is asked at the first and then at every eighth token.
+const ASK_EVERY: u32 = 8;
+
 #[derive(Default)]
 enum Expected {
     /// `fn`, or something that is none of ours.
@@ -22,6 +25,7 @@ enum Expected {
 #[derive(Default)]
 pub(super) struct Recorder {
     abort: Option<Abort>,
+    tokens: u32,
     stopped: Option<Limit>,
     expected: Expected,
     private: bool,
@@ -44,7 +48,9 @@ impl Recorder {
 
     /// Looks at a token; a limit means that the parse must end here.
     pub fn take(&mut self, token: &Token, position: Position) -> Option<Limit> {
-        if self.stopped.is_none() {
+        let ask = self.tokens.is_multiple_of(ASK_EVERY);
+        self.tokens = self.tokens.wrapping_add(1);
+        if ask && self.stopped.is_none() {
             self.stopped = self.abort.as_ref().and_then(|abort| abort());
         }
         if self.stopped.is_some() {
@@ -82,6 +88,9 @@ impl Recorder {
     fn comment(&mut self, comment: &str, position: Position) {
         let line = position.line().unwrap_or(1);
         let column = position.position().unwrap_or(1);
+        if self.docs.capacity() == 0 {
+            self.docs.reserve(8);
+        }
         if let Some(text) = comment.strip_prefix("///") {
             self.docs.push(DocLine::new(line, column + 3, text));
         } else if let Some(block) = comment.strip_prefix("/**") {
@@ -95,7 +104,7 @@ impl Recorder {
                 let (line, column) =
                     (position.line().unwrap_or(1), position.position().unwrap_or(1));
                 self.current.span = Some(Span::new(line, column, name.chars().count()));
-                self.current.name = name.to_string();
+                self.current.name = name.as_str().to_owned();
             }
             Token::StringConstant(name) => self.current.name = name.to_string(),
             Token::Period => self.current.this_type = Some(self.current.name.clone()),
@@ -107,7 +116,7 @@ impl Recorder {
 
     fn parameter(&mut self, token: &Token) {
         match token {
-            Token::Identifier(name) => self.current.parameters.push(name.to_string()),
+            Token::Identifier(name) => self.current.parameters.push(name.as_str().to_owned()),
             Token::Comma => (),
             Token::RightParen => self.close(),
             _ => self.expected = Expected::Anything,

@@ -12,13 +12,13 @@ pub(super) fn read(ast: &AST, text: &str, parsed: &mut ParsedFile, problems: &mu
             Stmt::Var(parts, flags, _) if flags.intersects(ASTFlags::CONSTANT) => {
                 match constant(&parts.0, &parts.1, text, &parsed.constants) {
                     Ok(constant) => parsed.constants.push(constant),
-                    Err(problem) => problems.push(problem),
+                    Err(problem) => problems.push(*problem),
                 }
             }
             Stmt::Import(parts, position) => {
                 match import(&parts.0, &parts.1, *position, text, &parsed.imports) {
                     Ok(import) => parsed.imports.push(import),
-                    Err(problem) => problems.push(problem),
+                    Err(problem) => problems.push(*problem),
                 }
             }
             other => problems.push(misplaced(other, text)),
@@ -31,7 +31,7 @@ fn constant(
     value: &Expr,
     text: &str,
     earlier: &[Constant],
-) -> Result<Constant, Diagnostic> {
+) -> Result<Constant, Box<Diagnostic>> {
     let span = span_at(text, name.pos, name.name.chars().count());
     if let Some(first) = earlier.iter().find(|constant| constant.name == name.name.as_str()) {
         return Err(Diagnostic::author(
@@ -40,7 +40,8 @@ fn constant(
         )
         .at(span, "again")
         .at(first.span, "first")
-        .help("give one of them another name"));
+        .help("give one of them another name")
+        .into());
     }
     let literal = value.get_literal_value(None).filter(is_plain);
     let Some(value) = literal else {
@@ -52,7 +53,8 @@ fn constant(
         .help(format!(
             "write the value itself, or a function: `fn {}() {{ … }}`",
             name.name.to_lowercase()
-        )));
+        ))
+        .into());
     };
     Ok(Constant { name: name.name.to_string(), span, value })
 }
@@ -80,11 +82,12 @@ fn import(
     position: Position,
     text: &str,
     earlier: &[Import],
-) -> Result<Import, Diagnostic> {
+) -> Result<Import, Box<Diagnostic>> {
     let Expr::StringConstant(path, path_position) = path else {
         return Err(Diagnostic::author("import/path", "the path of an import must be plain text")
             .at(span_at(text, position, 6), "")
-            .help("write it in quotes, as in `import \"parse\" as parse;`"));
+            .help("write it in quotes, as in `import \"parse\" as parse;`")
+            .into());
     };
     let path_span = span_at(text, *path_position, path.chars().count() + 2);
     let (alias, alias_span) = if alias.name.is_empty() {
@@ -93,7 +96,7 @@ fn import(
         (alias.name.to_string(), span_at(text, alias.pos, alias.name.chars().count()))
     };
     if let Some(problem) = bad_alias(&alias, path, alias_span, earlier) {
-        return Err(problem);
+        return Err(problem.into());
     }
     Ok(Import { path: path.to_string(), alias, path_span, alias_span })
 }
@@ -140,7 +143,9 @@ fn misplaced(statement: &Stmt, text: &str) -> Diagnostic {
         Stmt::Export(..) => {
             ("`export`", "remove it; every function that is not `private` is exported".into())
         }
-        Stmt::Assignment(..) => ("an assignment", "move it into a function: `fn name() { … }`".into()),
+        Stmt::Assignment(..) => {
+            ("an assignment", "move it into a function: `fn name() { … }`".into())
+        }
         Stmt::If(..) | Stmt::Switch(..) | Stmt::While(..) | Stmt::Do(..) | Stmt::For(..) => {
             ("a statement", "move it into a function: `fn name() { … }`".into())
         }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "resolves imports inside the feature's folder")]
 
-use super::read::{file, read, too_large, unreadable};
+use super::read::{ReadError, file, read, too_large, unreadable};
 use super::{ImportEdge, MAX_MODULES, SourceFile, SourceTree, digest, library, std_source};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::limit::Limit;
@@ -23,27 +23,23 @@ pub(crate) struct Loaded {
 
 /// Reads the feature at `path`, a file or a folder with a `main.rhai`. `None` when there is no
 /// main file to speak of; whatever else is wrong is in `problems`.
-pub(crate) fn load(
-    path: &Path,
-    abort: &Abort,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<Loaded> {
+pub(crate) fn load(path: &Path, abort: &Abort, problems: &mut Vec<Diagnostic>) -> Option<Loaded> {
     let shown = path.display().to_string();
-    let (main, name) = if path.is_dir() {
-        let main = path.join("main.rhai");
-        if !main.exists() {
-            problems.push(no_main(&shown));
-            return None;
+    let main = match read(path, &shown) {
+        Err(ReadError::Folder(_)) => {
+            let main = path.join("main.rhai");
+            if !main.exists() {
+                problems.push(no_main(&shown));
+                return None;
+            }
+            read(&main, &main.display().to_string())
         }
-        let name = main.display().to_string();
-        (main, name)
-    } else {
-        (path.to_owned(), shown)
+        other => other,
     };
-    let main = read(&main, &name).map_err(|problem| problems.push(problem)).ok()?;
+    let main = main.map_err(|error| problems.push(error.into())).ok()?;
     let folder = main.path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let root = folder.unwrap_or(Path::new(".")).canonicalize();
-    let root = root.map_err(|error| problems.push(unreadable(&name, &error))).ok()?;
+    let root = root.map_err(|error| problems.push(unreadable(&main.name, &error))).ok()?;
     Some(Loader::new(root, abort, problems).run(main))
 }
 
@@ -99,11 +95,13 @@ impl<'a> Loader<'a> {
     }
 
     fn run(mut self, main: SourceFile) -> Loaded {
-        self.main_key = main.path.canonicalize().ok().and_then(|path| self.key_of(&path));
         self.prefix = main.name[..main.name.rfind(['/', '\\']).map_or(0, |end| end + 1)].to_owned();
         let main = Arc::new(main);
         let parsed = parse(&main, self.abort, self.problems);
-        self.imports(&parsed, None);
+        if !parsed.imports.is_empty() {
+            self.main_key = main.path.canonicalize().ok().and_then(|path| self.key_of(&path));
+            self.imports(&parsed, None);
+        }
         let tree = SourceTree {
             digest: digest(&main, &self.files),
             main,
@@ -116,9 +114,9 @@ impl<'a> Loader<'a> {
 
     fn imports(&mut self, parsed: &ParsedFile, from: Option<&str>) {
         for import in &parsed.imports {
-            let resolved = self.resolve(import, from).and_then(|(key, found)| {
-                self.check_cycle(&key, from).map(|()| (key, found))
-            });
+            let resolved = self
+                .resolve(import, from)
+                .and_then(|(key, found)| self.check_cycle(&key, from).map(|()| (key, found)));
             let outcome = resolved.and_then(|(key, found)| {
                 self.edges.push(ImportEdge {
                     from: from.map(str::to_owned),
@@ -130,33 +128,35 @@ impl<'a> Loader<'a> {
                 self.module(key, found)
             });
             if let Err(problem) = outcome {
-                let place = if problem.labels.is_empty() {
+                // What is wrong inside of a file that was found has its place there.
+                self.problems.push(if problem.labels.is_empty() {
                     problem.at(import.path_span, "").in_file(&parsed.file.name)
                 } else {
-                    problem
-                };
-                self.problems.push(place);
+                    *problem
+                });
             }
         }
     }
 
     /// Reads a module unless another import did already.
-    fn module(&mut self, key: String, found: Found) -> Result<(), Diagnostic> {
+    fn module(&mut self, key: String, found: Found) -> Result<(), Box<Diagnostic>> {
         if self.files.contains_key(&key) {
             return Ok(());
         }
         if self.files.len() >= MAX_MODULES {
-            return Err(Diagnostic::author(
-                "import/too-many",
-                format!("the feature imports more than {MAX_MODULES} modules"),
-            )
-            .help("join modules that belong together into one file"));
+            return Err(Box::new(
+                Diagnostic::author(
+                    "import/too-many",
+                    format!("the feature imports more than {MAX_MODULES} modules"),
+                )
+                .help("join modules that belong together into one file"),
+            ));
         }
         let source = match found {
             Found::Library(text) => file(&format!("{key}.rhai"), Path::new(&key), text),
             Found::File(path) => {
                 let name = format!("{}{key}.rhai", self.prefix);
-                read(&path, &name)?
+                read(&path, &name).map_err(|error| Box::new(error.into()))?
             }
         };
         let source = Arc::new(source);
@@ -169,7 +169,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    fn check_cycle(&self, key: &str, from: Option<&str>) -> Result<(), Diagnostic> {
+    fn check_cycle(&self, key: &str, from: Option<&str>) -> Result<(), Box<Diagnostic>> {
         let is_main = self.main_key.as_deref() == Some(key);
         let start = self.open.iter().position(|open| open == key);
         if !is_main && start.is_none() {
@@ -183,11 +183,13 @@ impl<'a> Loader<'a> {
             .collect();
         let chain = chain.join(" → ");
         let what = if from.is_none() || from == Some(key) { "itself" } else { "its importer" };
-        Err(Diagnostic::author("import/cycle", format!("the module imports {what}: {chain}"))
-            .help("move what both need into a third file, and import that from both"))
+        Err(Box::new(
+            Diagnostic::author("import/cycle", format!("the module imports {what}: {chain}"))
+                .help("move what both need into a third file, and import that from both"),
+        ))
     }
 
-    fn resolve(&self, import: &Import, from: Option<&str>) -> Result<(String, Found), Diagnostic> {
+    fn resolve(&self, import: &Import, from: Option<&str>) -> Result<(String, Found), Box<Diagnostic>> {
         check_path(&import.path)?;
         if import.path.starts_with("std/") {
             return match std_source(&import.path) {
@@ -210,6 +212,10 @@ impl<'a> Loader<'a> {
         let key = self.key_of(&path).ok_or_else(|| {
             outside(&import.path, "leads out of the feature's folder through a link")
         })?;
+        // `std/…` names the library alone, whatever a link or a file system without case makes of it.
+        if key.starts_with("std/") {
+            return Err(outside(&import.path, "lies in a folder named `std`"));
+        }
         Ok((key, Found::File(path)))
     }
 
@@ -228,7 +234,7 @@ enum Found {
 }
 
 /// What every import path must be, wherever it leads.
-fn check_path(path: &str) -> Result<(), Diagnostic> {
+fn check_path(path: &str) -> Result<(), Box<Diagnostic>> {
     let lower = path.to_lowercase();
     if lower.contains("://") || lower.starts_with("data:") || lower.starts_with("file:") {
         return Err(outside(path, "is a URL"));
@@ -243,15 +249,12 @@ fn check_path(path: &str) -> Result<(), Diagnostic> {
     let better = path.strip_prefix("./").unwrap_or(path);
     let better = better.strip_suffix(".rhai").unwrap_or(better).replace('\\', "/");
     if better != path && is_plain_path(&better) {
-        return Err(Diagnostic::author(
-            "import/path",
-            format!("`{path}` is not how a module is named; its file is found from its bare name"),
-        )
-        .help(format!("write `import \"{better}\"`")));
+        let message = "is not how a module is named; its file is found from its bare name";
+        return Err(bad_path(path, message, format!("write `import \"{better}\"`")));
     }
     if !is_plain_path(path) {
-        return Err(Diagnostic::author("import/path", format!("`{path}` is not a module's name"))
-            .help("write up to 200 of `A-Z a-z 0-9 _ - /`, as in `import \"parse\"`"));
+        let help = "write up to 200 of `A-Z a-z 0-9 _ - /`, as in `import \"parse\"`";
+        return Err(bad_path(path, "is not a module's name", help.into()));
     }
     Ok(())
 }
@@ -264,15 +267,21 @@ fn is_plain_path(path: &str) -> bool {
         })
 }
 
-fn outside(path: &str, why: &str) -> Diagnostic {
-    Diagnostic::author(
-        "import/outside",
-        format!("`{path}` {why}; a feature imports files of its own folder and `std/…` alone"),
-    )
-    .help("copy the file into the feature's folder and import it by its name")
+fn bad_path(path: &str, why: &str, help: String) -> Box<Diagnostic> {
+    Box::new(Diagnostic::author("import/path", format!("`{path}` {why}")).help(help))
 }
 
-fn not_found(path: &str, candidates: impl IntoIterator<Item = String>) -> Diagnostic {
+fn outside(path: &str, why: &str) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::author(
+            "import/outside",
+            format!("`{path}` {why}; a feature imports files of its own folder and `std/…` alone"),
+        )
+        .help("copy the file into the feature's folder and import it by its name"),
+    )
+}
+
+fn not_found(path: &str, candidates: impl IntoIterator<Item = String>) -> Box<Diagnostic> {
     let candidates: Vec<String> = candidates.into_iter().collect();
     let problem =
         Diagnostic::author("import/not-found", format!("there is no module `{path}` to import"));
@@ -280,20 +289,21 @@ fn not_found(path: &str, candidates: impl IntoIterator<Item = String>) -> Diagno
         Some((folder, _)) if folder != "std" => None,
         _ => nearest(path, candidates.iter().map(String::as_str)),
     };
-    match named {
+    Box::new(match named {
         Some(near) => problem.help(format!("did you mean `import \"{near}\"`?")),
         None if path.starts_with("std/") => {
             problem.help("`std/…` is the embedded library; a module of your own has another name")
         }
         None => problem.help(format!("create `{path}.rhai` beside the file that imports it")),
-    }
+    })
 }
 
-fn unreadable_import(path: &str, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::operator(
+fn unreadable_import(path: &str, error: &std::io::Error) -> Box<Diagnostic> {
+    let reason = error.to_string().to_lowercase();
+    Box::new(Diagnostic::operator(
         "source/unreadable",
-        format!("the module `{path}` cannot be read: {}", error.to_string().to_lowercase()),
-    )
+        format!("the module `{path}` cannot be read: {reason}"),
+    ))
 }
 
 /// The modules that lie in a folder, a bounded number of them.

@@ -16,7 +16,6 @@ pub(crate) use load::{Loaded, load, load_text};
 use crate::diagnostic::Span;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -100,8 +99,6 @@ fn digest(main: &SourceFile, modules: &BTreeMap<String, Arc<SourceFile>>) -> Str
         add(key);
         add(&module.text);
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    hash.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

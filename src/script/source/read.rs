@@ -10,23 +10,46 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Why a file was not read.
+pub(super) enum ReadError {
+    /// It is a folder.
+    Folder(Box<Diagnostic>),
+    /// Anything else.
+    Other(Box<Diagnostic>),
+}
+
+impl From<ReadError> for Diagnostic {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Folder(problem) | ReadError::Other(problem) => *problem,
+        }
+    }
+}
+
 /// Reads a file that diagnostics call `name`.
 ///
 /// # Errors
 ///
 /// It cannot be read (`source/unreadable`), is larger than [`Limit::Source`] allows
 /// (`limit/source`), or is not UTF-8 (`source/not-utf8`).
-pub(super) fn read(path: &Path, name: &str) -> Result<SourceFile, Diagnostic> {
+pub(super) fn read(path: &Path, name: &str) -> Result<SourceFile, ReadError> {
+    let other = |problem| ReadError::Other(Box::new(problem));
+    let failed = |error: io::Error| {
+        let problem = Box::new(unreadable(name, &error));
+        match error.kind() {
+            io::ErrorKind::IsADirectory => ReadError::Folder(problem),
+            _ => ReadError::Other(problem),
+        }
+    };
     let cap = Limit::Source.ceiling();
-    let mut bytes = Vec::new();
-    open(path)
-        .and_then(|file| file.take(cap + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(name, &error))?;
+    let (file, length) = open(path).map_err(failed)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(cap)).unwrap_or(0) + 1);
+    file.take(cap + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > cap {
-        return Err(too_large(name));
+        return Err(other(too_large(name)));
     }
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(name, &error))?;
-    Ok(file(name, path, &text))
+    let text = String::from_utf8(bytes).map_err(|error| other(not_utf8(name, &error)))?;
+    Ok(self::file(name, path, &text))
 }
 
 /// A file whose text is at hand.
@@ -35,14 +58,16 @@ pub(super) fn file(name: &str, path: &Path, text: &str) -> SourceFile {
     SourceFile { name: name.to_owned(), path: path.to_owned(), text: Arc::from(text) }
 }
 
-/// Only plain files: opening a named pipe would wait for a writer.
-fn open(path: &Path) -> io::Result<File> {
+/// Only plain files, with their length: opening a named pipe would wait for a writer.
+fn open(path: &Path) -> io::Result<(File, u64)> {
     let kind = std::fs::metadata(path)?;
     if kind.is_file() {
-        return File::open(path);
+        return Ok((File::open(path)?, kind.len()));
     }
-    let what = if kind.is_dir() { "it is a folder" } else { "it is not a plain file" };
-    Err(io::Error::other(what))
+    if kind.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    Err(io::Error::other("it is not a plain file"))
 }
 
 pub(super) fn unreadable(name: &str, error: &io::Error) -> Diagnostic {

@@ -145,9 +145,9 @@ fn reverse(list: &mut Array) -> Outcome<Array> {
 
 fn compact(list: &mut Array) -> Outcome<Array> {
     let (mut result, mut pace) = (Array::new(), Pace::default());
-    for value in list.iter().filter(|value| !value.is_shared()) {
+    for value in list.iter() {
         pace.pay(1)?;
-        if !value.is_unit() {
+        if Kind::of(value) != Kind::Unit {
             let value = pace.copy(value)?;
             pace.push(&mut result, value)?;
         }
