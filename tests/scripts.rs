@@ -1,0 +1,66 @@
+//! The scripts of `scripts/` are examples to copy: each reads without a warning, and its tests pass.
+
+#![allow(clippy::disallowed_methods, reason = "looks for the scripts")]
+
+use peasy::feature::id::FeatureSource;
+use peasy::limit::Limits;
+use peasy::script::runtime::{Location, ScriptRuntime};
+use peasy::script::testing::TestRun;
+use std::path::Path;
+
+fn locations() -> Vec<Location> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the scripts are there")
+        .map(|entry| entry.expect("a readable entry").path())
+        .collect();
+    paths.sort();
+    paths.into_iter().map(|path| Location { path, source: FeatureSource::User }).collect()
+}
+
+#[test]
+fn every_script_is_an_example_to_copy() {
+    let limits = Limits::default();
+    let runtime = ScriptRuntime::new(&limits).expect("the test binary counts its allocations");
+    let locations = locations();
+    assert!(locations.len() >= 4, "the scripts are there");
+    for (location, outcome) in locations.iter().zip(runtime.read(&locations)) {
+        let name = location.path.display();
+        assert_eq!(outcome.diagnostics, [], "{name}");
+        let script = outcome.script.expect("a script without errors");
+        let results = runtime.test(&script, &TestRun { filter: None, limits: &limits });
+        assert!(results.len() >= 3, "{name} has {} tests", results.len());
+        for result in &results {
+            assert_eq!(result.failure, None, "{name}: {}", result.name);
+        }
+        for tool in &script.descriptor.tools {
+            assert!(
+                tool.examples.iter().any(|example| example.result.is_some()),
+                "{name}: `{}` has no example with a result",
+                tool.name
+            );
+        }
+    }
+}
+
+/// What reads scripts holds no engine that could run one.
+#[test]
+fn reading_runs_no_script() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/script");
+    let mut open: Vec<_> =
+        ["source", "parse", "annotation", "analysis"].map(|folder| script.join(folder)).into();
+    let mut files = 0;
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("a readable folder");
+            open.extend(entries.map(|entry| entry.expect("a readable entry").path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("source is text");
+        for word in ["engine::runner", "eval_", ".eval(", "call_fn", "EvalContext", "invoke::"] {
+            assert!(!text.contains(word), "{} could run a script: {word}", path.display());
+        }
+        files += 1;
+    }
+    assert!(files > 10, "the readers are there");
+}
