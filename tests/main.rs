@@ -1,0 +1,15 @@
+//! The one integration test binary. Each module says what it is for.
+
+mod annotations;
+mod architecture;
+mod attacks;
+mod cli;
+mod docs;
+mod feature_api;
+mod mcp;
+mod mistakes;
+mod scripts;
+
+/// Counts allocations, as a program that embeds the crate does.
+#[global_allocator]
+static METER: peasy::Meter = peasy::Meter;
