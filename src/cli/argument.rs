@@ -1,0 +1,315 @@
+//! Arguments as people type them: `key=value` by the tool's types, a JSON object, or standard input.
+//!
+//! What fits a type is not decided here: a value that cannot be read as its type goes on as text,
+//! and the check of the call says what belongs there.
+
+#![allow(clippy::disallowed_methods, reason = "reads the files that `key=@FILE` names")]
+
+use super::usage;
+use crate::diagnostic::Diagnostic;
+use crate::feature::schema::{Parameters, Type};
+use serde_json::{Map, Value};
+use std::io::Read;
+
+/// Most bytes that are read of a file or of standard input; larger arguments are refused anyway.
+const MOST: u64 = 32 << 20;
+
+/// How the words are to be understood.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// The parameters of a tool.
+    Tool(&'a Parameters),
+    /// An event for a hook: anything.
+    Event,
+}
+
+/// Puts the arguments of a call together. A JSON object and `-` come first, and `key=value` after
+/// them adds to them.
+///
+/// # Errors
+///
+/// A word is none of these, a key is given twice, or what it refers to cannot be read.
+pub(super) fn collect(words: &[String], expected: Expected<'_>) -> Result<Value, Box<Diagnostic>> {
+    collect_from(words, expected, &mut std::io::stdin().lock())
+}
+
+fn collect_from(
+    words: &[String],
+    expected: Expected<'_>,
+    stdin: &mut dyn Read,
+) -> Result<Value, Box<Diagnostic>> {
+    let mut reader = Reader { expected, stdin, all: Map::new(), given: Vec::new() };
+    for word in words {
+        if word == "-" {
+            let text = reader.read_stdin()?;
+            reader.add_json(&text, "standard input")?;
+        } else if word.trim_start().starts_with('{') {
+            reader.add_json(word, "the argument")?;
+        } else if let Some((key, text)) = word.split_once('=').filter(|(key, _)| is_key(key)) {
+            reader.add(key, text)?;
+        } else {
+            return Err(stray(word, expected).into());
+        }
+    }
+    Ok(Value::Object(reader.all))
+}
+
+/// Whether a word belongs to the arguments, and is not the name of a tool.
+pub(super) fn is_argument(word: &str) -> bool {
+    word == "-"
+        || word.trim_start().starts_with(['{', '['])
+        || word.split_once('=').is_some_and(|(key, _)| is_key(key))
+}
+
+fn is_key(key: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+    !key.is_empty() && key.chars().all(is_name)
+}
+
+fn stray(word: &str, expected: Expected<'_>) -> Diagnostic {
+    let first = match expected {
+        Expected::Tool(parameters) => parameters.iter().next().map(|one| one.argument_name()),
+        Expected::Event => None,
+    };
+    let problem = usage(format!("`{word}` is not an argument"));
+    match first {
+        Some(name) if !word.contains('=') => problem.help(format!("write `{name}={word}`")),
+        _ => problem.help("write `key=value`, a JSON object, or `-` for JSON on standard input"),
+    }
+}
+
+struct Reader<'a> {
+    expected: Expected<'a>,
+    stdin: &'a mut dyn Read,
+    all: Map<String, Value>,
+    /// Keys that had a word of their own, and whether they take more.
+    given: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn add_json(&mut self, text: &str, whence: &str) -> Result<(), Box<Diagnostic>> {
+        let value: Value = serde_json::from_str(text).map_err(|reason| {
+            usage(format!("{whence} is not JSON: {reason}"))
+                .help("write an object, as in `{\"text\": \"a b\"}`")
+        })?;
+        match value {
+            Value::Object(map) => {
+                self.all.extend(map);
+                Ok(())
+            }
+            _ => Err(usage(format!("{whence} is JSON and not an object"))
+                .help("write an object, as in `{\"text\": \"a b\"}`")
+                .into()),
+        }
+    }
+
+    fn add(&mut self, key: &str, text: &str) -> Result<(), Box<Diagnostic>> {
+        let text = self.resolve(key, text)?;
+        let (path, kind) = find(self.expected, key);
+        let again = self.given.iter().any(|given| given == key);
+        self.given.push(key.to_owned());
+        let slot = slot(&mut self.all, &path)
+            .ok_or_else(|| usage(format!("`{key}` lies inside a value that is no object")))?;
+        // A list may be given item by item.
+        if let Some(items) = kind.and_then(items).filter(|_| !text.trim_start().starts_with('[')) {
+            let item = typed(Some(items), text);
+            match slot {
+                Value::Array(list) if again => list.push(item),
+                _ => *slot = Value::Array(vec![item]),
+            }
+            return Ok(());
+        }
+        if again {
+            return Err(usage(format!("`{key}` is given twice")).into());
+        }
+        *slot = typed(kind, text);
+        Ok(())
+    }
+
+    /// The text of a value: `@FILE` and `@-` are read, `@@` stands for one `@`.
+    fn resolve(&mut self, key: &str, text: &str) -> Result<String, Box<Diagnostic>> {
+        match text.strip_prefix('@') {
+            None => Ok(text.to_owned()),
+            Some("-") => self.read_stdin(),
+            Some(rest) if rest.starts_with('@') => Ok(rest.to_owned()),
+            Some(file) => {
+                let read = std::fs::File::open(file).and_then(|file| read_all(file));
+                read.map_err(|reason| {
+                    usage(format!("`{file}`, which `{key}` names, cannot be read: {reason}"))
+                        .help(format!("write `{key}=@@{file}` for the text itself"))
+                        .into()
+                })
+            }
+        }
+    }
+
+    fn read_stdin(&mut self) -> Result<String, Box<Diagnostic>> {
+        read_all(&mut *self.stdin)
+            .map_err(|reason| usage(format!("standard input cannot be read: {reason}")).into())
+    }
+}
+
+/// The names that lead to a value, and its type where it is known.
+fn find<'a>(expected: Expected<'a>, key: &str) -> (Vec<String>, Option<&'a Type>) {
+    let names: Vec<String> = key.split('.').map(str::to_owned).collect();
+    let Expected::Tool(parameters) = expected else { return (names, None) };
+    let kind_of =
+        |name: &str| parameters.iter().find(|one| one.argument_name() == name).map(|one| &one.kind);
+    let kind = names[1..].iter().fold(kind_of(&names[0]), |kind, name| field(kind?, name));
+    (names, kind)
+}
+
+fn read_all(source: impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    source.take(MOST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The place that the names lead to, made where it is not there.
+fn slot<'a>(all: &'a mut Map<String, Value>, names: &[String]) -> Option<&'a mut Value> {
+    let (first, rest) = names.split_first()?;
+    let mut slot = all.entry(first.clone()).or_insert(Value::Null);
+    for name in rest {
+        if slot.is_null() {
+            *slot = Value::Object(Map::new());
+        }
+        slot = slot.as_object_mut()?.entry(name.clone()).or_insert(Value::Null);
+    }
+    Some(slot)
+}
+
+fn field<'a>(kind: &'a Type, name: &str) -> Option<&'a Type> {
+    match kind {
+        Type::Object(fields) => {
+            fields.iter().find(|field| field.name == name).map(|field| &field.kind)
+        }
+        Type::Map(values, _) => Some(values),
+        Type::Nullable(inner) => field(inner, name),
+        Type::Union(kinds) => kinds.iter().find_map(|kind| field(kind, name)),
+        _ => None,
+    }
+}
+
+/// The type of the items of a list.
+fn items(kind: &Type) -> Option<&Type> {
+    match kind {
+        Type::Array(items, _) => Some(items),
+        Type::Nullable(inner) => items(inner),
+        _ => None,
+    }
+}
+
+/// The value that a text stands for, by its type.
+fn typed(kind: Option<&Type>, text: String) -> Value {
+    match kind.map_or(Reading::JsonOrText, reading) {
+        Reading::Text => Value::String(text),
+        Reading::JsonOrText => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        Reading::FittingJson(kind) => match serde_json::from_str::<Value>(&text) {
+            Ok(value) if !value.is_string() && kind.check(value.clone()).is_ok() => value,
+            _ => Value::String(text),
+        },
+    }
+}
+
+enum Reading<'a> {
+    /// The text as it is.
+    Text,
+    /// JSON, and what is not JSON as text.
+    JsonOrText,
+    /// JSON where it fits the type, and text otherwise.
+    FittingJson(&'a Type),
+}
+
+fn reading(kind: &Type) -> Reading<'_> {
+    match kind {
+        Type::String(_) | Type::Literal(_) => Reading::Text,
+        Type::Nullable(inner) => reading(inner),
+        Type::Union(kinds) if kinds.iter().all(|kind| matches!(reading(kind), Reading::Text)) => {
+            Reading::Text
+        }
+        Type::Union(kinds) if kinds.iter().any(|kind| matches!(reading(kind), Reading::Text)) => {
+            Reading::FittingJson(kind)
+        }
+        _ => Reading::JsonOrText,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parameters(lines: &[(&str, &str)]) -> Parameters {
+        let mut parameters = Parameters::new();
+        for (name, kind) in lines {
+            let kind = Type::parse(kind).expect("a type");
+            parameters.add(name, kind, None, String::new()).expect("a parameter");
+        }
+        parameters.finish().expect("parameters");
+        parameters
+    }
+
+    fn collected(words: &[&str], stdin: &str) -> Result<Value, String> {
+        let parameters = parameters(&[
+            ("text", "string?"),
+            ("count", "int?"),
+            ("loud", "bool?"),
+            ("tags", "string[]?"),
+            ("mode", "\"fast\" | int"),
+            ("place", "{ city: string, zip: int? }?"),
+            ("more", "any"),
+        ]);
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        collect_from(&words, Expected::Tool(&parameters), &mut stdin.as_bytes())
+            .map_err(|problem| problem.message)
+    }
+
+    #[test]
+    fn values_are_read_by_their_types() {
+        for (word, expected) in [
+            ("text=12", json!({ "text": "12" })),
+            ("text=a=b", json!({ "text": "a=b" })),
+            ("text=", json!({ "text": "" })),
+            ("text=@@bob", json!({ "text": "@bob" })),
+            ("count=12", json!({ "count": 12 })),
+            ("count=many", json!({ "count": "many" })),
+            ("loud=true", json!({ "loud": true })),
+            ("tags=a", json!({ "tags": ["a"] })),
+            ("tags=[\"a\",\"b\"]", json!({ "tags": ["a", "b"] })),
+            ("mode=fast", json!({ "mode": "fast" })),
+            ("mode=3", json!({ "mode": 3 })),
+            ("place.city=12", json!({ "place": { "city": "12" } })),
+            ("place.zip=12", json!({ "place": { "zip": 12 } })),
+            ("more={\"a\":1}", json!({ "more": { "a": 1 } })),
+            ("more=words", json!({ "more": "words" })),
+            ("unknown=1", json!({ "unknown": 1 })),
+            ("{\"text\":\"a\"}", json!({ "text": "a" })),
+        ] {
+            assert_eq!(collected(&[word], ""), Ok(expected), "{word}");
+        }
+    }
+
+    #[test]
+    fn words_add_up() {
+        let all = collected(&["-", "tags=a", "tags=b", "count=1"], "{\"text\": \"x\", \"count\": 5}");
+        assert_eq!(all, Ok(json!({ "text": "x", "count": 1, "tags": ["a", "b"] })));
+        assert_eq!(collected(&["text=@-"], "from afar"), Ok(json!({ "text": "from afar" })));
+        let event = collect_from(&["kind=shell".into()], Expected::Event, &mut "".as_bytes());
+        assert_eq!(event.ok(), Some(json!({ "kind": "shell" })));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused() {
+        for (words, stdin) in [
+            (&["World"][..], ""),
+            (&["text=a", "text=b"], ""),
+            (&["-"], "[1]"),
+            (&["-"], "nonsense"),
+            (&["{\"text\": }"], ""),
+            (&["text=@no/such/file"], ""),
+            (&["text=a", "text.b=c"], ""),
+        ] {
+            assert!(collected(words, stdin).is_err(), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! `peasy call`: one call of one tool, or one event for one hook.
+
+use super::argument::{self, Expected};
+use super::describe::usage_line;
+use super::event::{Recorder, TerminalSink};
+use super::output::{DIM, Output, count, paint, safe};
+use super::policy::{GrantArguments, LimitArguments, did_you_mean};
+use super::workspace::{ReadFeature, Workspace};
+use super::{Exit, place, usage};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::feature::call::{Cancel, Conditions, Failure, Outcome, Receipt};
+use crate::feature::catalog::{CallOptions, Catalog};
+use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
+use crate::feature::event::{FeatureEvent, Sink};
+use crate::feature::hook::{Decision, HookOutcome};
+use crate::feature::id::FeatureId;
+use crate::feature::report::{ContributionName, FeatureInstallReport};
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Calls a tool, or asks a hook about an event.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Arguments are read by the tool's types:
+  name=World         a string takes the text as it is, anything else is JSON
+  tags=a tags=b      a list, item by item; tags='[\"a\",\"b\"]' is the same
+  place.city=Rome    a field of an object
+  text=@notes.txt    the text of a file; @- is standard input, @@ is one @
+  '{\"name\": \"World\"}'  all arguments as one JSON object; `-` reads it from standard input
+
+Examples:
+  peasy call greet.rhai name=World
+  peasy call greet.rhai greet '{\"name\": \"World\", \"loud\": true}'
+  peasy call guard.rhai guard kind=shell command='rm -rf ~'
+  peasy call word-count text=@README.md --receipt --limit time=10s
+
+Exit codes: 0 done, 1 the feature failed, 2 wrong use or arguments, 3 denied, 4 our fault.")]
+pub struct CallArguments {
+    /// A path to a feature, or the name of a feature or a tool.
+    #[arg(value_name = "FILE|FEATURE")]
+    target: String,
+    /// The tool or hook, where the feature has several; then its arguments.
+    #[arg(value_name = "[TOOL] key=value…|JSON|-")]
+    words: Vec<String>,
+    /// Print result, notices, events and receipt as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Say on standard error what the call cost.
+    #[arg(long)]
+    receipt: bool,
+    /// The time that the script sees, such as `2026-01-01T00:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    now: Option<i64>,
+    /// The seed of the script's random numbers.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    grants: GrantArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// Milliseconds since the epoch, a timestamp, or a day.
+fn parse_time(text: &str) -> Result<i64, String> {
+    if let Ok(milliseconds) = text.parse() {
+        return Ok(milliseconds);
+    }
+    let time = text.parse::<jiff::Timestamp>().or_else(|_| {
+        let day = text.parse::<jiff::civil::Date>()?;
+        Ok::<_, jiff::Error>(day.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
+    });
+    time.map(jiff::Timestamp::as_millisecond).map_err(|_| {
+        "write a time as in `2026-01-01T00:00:00Z`, a day, or milliseconds since 1970".to_owned()
+    })
+}
+
+/// Calls, and prints what came of it.
+///
+/// # Errors
+///
+/// There is no such tool, it is not active, or a word cannot be understood.
+pub fn run(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    match execute(arguments, output) {
+        Err(problem) if arguments.json => {
+            output.say_json(&Printed::refused(&problem));
+            Ok(Exit::of(&problem))
+        }
+        outcome => outcome,
+    }
+}
+
+fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let is_path = place::is_path(&arguments.target);
+    let paths: Vec<PathBuf> = if is_path { vec![(&arguments.target).into()] } else { Vec::new() };
+    let workspace = Workspace::read(&paths, &arguments.limits)?;
+    workspace.require_some()?;
+    let (chosen, words) = match choose(&workspace, arguments, is_path) {
+        Ok(chosen) => chosen,
+        Err(problem) => return not_found(&workspace, problem, arguments, output),
+    };
+    let catalog = workspace.install(&arguments.grants)?;
+    chosen.require_active(&catalog)?;
+    let value = argument::collect(words, chosen.expected()).map_err(|problem| {
+        problem.help(format!("usage: peasy call {} {}", arguments.target, chosen.usage()))
+    })?;
+    let call = Call { arguments, workspace: &workspace, catalog: &catalog, chosen: &chosen };
+    Ok(match chosen.contribution {
+        Contribution::Tool(tool) => call.tool(tool, value, output),
+        Contribution::Hook(hook) => call.hook(hook, value, output),
+    })
+}
+
+/// What was asked for may stand in a feature that is broken: that is then the reason.
+fn not_found(
+    workspace: &Workspace,
+    problem: Box<Diagnostic>,
+    arguments: &CallArguments,
+    output: &mut Output,
+) -> Result<Exit, Box<Diagnostic>> {
+    let broken = workspace.features.iter().find(|read| read.is_broken());
+    let Some(first) =
+        broken.and_then(|read| read.diagnostics.iter().find(|problem| problem.is_error()))
+    else {
+        return Err(problem);
+    };
+    if arguments.json {
+        return Err(first.clone().into());
+    }
+    workspace.tell_broken(output);
+    if workspace.features.iter().any(|read| !read.is_broken()) {
+        return Err(problem);
+    }
+    Ok(Exit::of(first))
+}
+
+/// What is to be called.
+struct Chosen<'a> {
+    feature: &'a FeatureDescriptor,
+    contribution: Contribution<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Contribution<'a> {
+    Tool(&'a ToolDeclaration),
+    Hook(&'a HookDeclaration),
+}
+
+impl<'a> Contribution<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Self::Tool(tool) => tool.name.as_str(),
+            Self::Hook(hook) => &hook.name,
+        }
+    }
+}
+
+fn contributions(feature: &FeatureDescriptor) -> impl Iterator<Item = Contribution<'_>> {
+    let tools = feature.tools.iter().map(Contribution::Tool);
+    tools.chain(feature.hooks.iter().map(Contribution::Hook))
+}
+
+/// The contribution that the words mean, and the words that are left for it.
+fn choose<'a>(
+    workspace: &'a Workspace,
+    arguments: &'a CallArguments,
+    is_path: bool,
+) -> Result<(Chosen<'a>, &'a [String]), Box<Diagnostic>> {
+    let target = arguments.target.as_str();
+    let words = arguments.words.as_slice();
+    let all: Vec<&FeatureDescriptor> = workspace.descriptors().collect();
+    if is_path {
+        return among(&all, target, words);
+    }
+    let named: Vec<_> = all
+        .iter()
+        .copied()
+        .filter(|feature| feature.id.name().as_str() == target || feature.id.to_string() == target)
+        .collect();
+    if !named.is_empty() {
+        return among(&named, target, words);
+    }
+    // The name of a tool says enough.
+    match find(&all, target).as_slice() {
+        [] => {
+            let features = all.iter().map(|feature| feature.id.name().as_str());
+            let names: Vec<_> = features.chain(every(&all).map(|(_, one)| one.name())).collect();
+            let problem = usage(format!("there is no feature or tool `{target}` here"));
+            Err(did_you_mean(problem, target, &names).into())
+        }
+        found => Ok((one(found, target)?, words)),
+    }
+}
+
+fn among<'a>(
+    features: &[&'a FeatureDescriptor],
+    target: &str,
+    words: &'a [String],
+) -> Result<(Chosen<'a>, &'a [String]), Box<Diagnostic>> {
+    if let Some((name, rest)) = words.split_first().filter(|(word, _)| !argument::is_argument(word)) {
+        return match find(features, name).as_slice() {
+            [] => Err(unknown_contribution(features, target, name).into()),
+            found => Ok((one(found, name)?, rest)),
+        };
+    }
+    let all: Vec<_> = every(features).collect();
+    let tools: Vec<_> = all.iter().filter(|(_, one)| matches!(one, Contribution::Tool(_))).collect();
+    let only = match (tools.as_slice(), all.as_slice()) {
+        ([only], _) => *only,
+        ([], [only]) => only,
+        _ => return Err(which(&all, target).into()),
+    };
+    Ok((Chosen { feature: only.0, contribution: only.1 }, words))
+}
+
+fn every<'a>(
+    features: &[&'a FeatureDescriptor],
+) -> impl Iterator<Item = (&'a FeatureDescriptor, Contribution<'a>)> {
+    features.iter().copied().flat_map(|feature| contributions(feature).map(move |one| (feature, one)))
+}
+
+type Found<'a> = (&'a FeatureDescriptor, Contribution<'a>);
+
+fn find<'a>(features: &[&'a FeatureDescriptor], name: &str) -> Vec<Found<'a>> {
+    every(features).filter(|(_, one)| one.name() == name).collect()
+}
+
+fn one<'a>(found: &[Found<'a>], name: &str) -> Result<Chosen<'a>, Box<Diagnostic>> {
+    match *found {
+        [(feature, contribution)] => Ok(Chosen { feature, contribution }),
+        _ => {
+            let ids: Vec<_> = found.iter().map(|(feature, _)| format!("`{}`", feature.id)).collect();
+            Err(usage(format!("`{name}` is in {}", ids.join(" and ")))
+                .help("name the file of the one you mean")
+                .into())
+        }
+    }
+}
+
+fn which(all: &[Found<'_>], target: &str) -> Diagnostic {
+    if all.is_empty() {
+        return usage(format!("`{target}` has no tool and no hook"))
+            .help("put `/// @tool` above a function");
+    }
+    let names: Vec<_> = all.iter().map(|(_, one)| one.name()).collect();
+    usage(format!("`{target}` has several tools and hooks; say which"))
+        .help(format!("it has: {}", names.join(", ")))
+}
+
+fn unknown_contribution(features: &[&FeatureDescriptor], target: &str, name: &str) -> Diagnostic {
+    let names: Vec<_> = every(features).map(|(_, one)| one.name()).collect();
+    let problem = usage(format!("`{target}` has no tool or hook `{name}`"));
+    match nearest(name, names.iter().copied()) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => {
+            let problem = problem.help(format!("it has: {}", names.join(", ")));
+            match every(features).collect::<Vec<_>>().as_slice() {
+                [(_, Contribution::Tool(tool))] => {
+                    problem.help(format!("usage: peasy call {target} {}", usage_line(tool)))
+                }
+                _ => problem,
+            }
+        }
+    }
+}
+
+impl<'a> Chosen<'a> {
+    fn expected(&self) -> Expected<'a> {
+        match self.contribution {
+            Contribution::Tool(tool) => Expected::Tool(&tool.parameters),
+            Contribution::Hook(_) => Expected::Event,
+        }
+    }
+
+    fn usage(&self) -> String {
+        match self.contribution {
+            Contribution::Tool(tool) => usage_line(tool),
+            Contribution::Hook(hook) => format!("{} kind=shell command='ls'", hook.name),
+        }
+    }
+
+    fn is(&self, name: &ContributionName) -> bool {
+        match (name, self.contribution) {
+            (ContributionName::Tool { name }, Contribution::Tool(tool)) => *name == tool.name,
+            (ContributionName::Hook { name, .. }, Contribution::Hook(hook)) => *name == hook.name,
+            _ => false,
+        }
+    }
+
+    /// Says why it cannot be called, where it cannot.
+    fn require_active(&self, catalog: &Catalog) -> Result<(), Box<Diagnostic>> {
+        let report = report_of(catalog, &self.feature.id);
+        let Some(report) = report else { return Ok(()) };
+        if let Some(skipped) = report.skipped.iter().find(|skipped| self.is(&skipped.contribution)) {
+            return Err(skipped.why.clone().into());
+        }
+        match report.diagnostics.first() {
+            Some(why) if !report.is_enabled() => Err(why.clone().into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn report_of<'a>(catalog: &'a Catalog, feature: &FeatureId) -> Option<&'a FeatureInstallReport> {
+    catalog.reports().iter().find(|report| report.feature == *feature)
+}
+
+/// One call on its way.
+struct Call<'a> {
+    arguments: &'a CallArguments,
+    workspace: &'a Workspace,
+    catalog: &'a Catalog,
+    chosen: &'a Chosen<'a>,
+}
+
+/// What `--json` prints.
+#[derive(Default, Serialize)]
+struct Printed<'a> {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feature: Option<&'a FeatureId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook: Option<&'a str>,
+    /// What a tool gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a Value>,
+    /// What a hook decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'a Decision>,
+    /// Why there is no result, the first being the reason; or what a hook said beside its decision.
+    diagnostics: &'a [Diagnostic],
+    /// Texts for the model.
+    notices: &'a [String],
+    events: Vec<FeatureEvent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
+}
+
+impl<'a> Printed<'a> {
+    fn refused(problem: &'a Diagnostic) -> Self {
+        Self { diagnostics: std::slice::from_ref(problem), ..Self::default() }
+    }
+}
+
+impl Call<'_> {
+    fn tool(&self, tool: &ToolDeclaration, value: Value, output: &mut Output) -> Exit {
+        let name = tool.name.as_str();
+        let call = |options| self.catalog.call(name, value, options);
+        let (outcome, events) = self.run(output, call);
+        let Outcome { result, notices, receipt } = &outcome;
+        let exit = result.as_ref().err().map_or(Exit::Done, exit_of);
+        if self.arguments.json {
+            output.say_json(&Printed {
+                ok: result.is_ok(),
+                feature: Some(&self.chosen.feature.id),
+                tool: Some(name),
+                result: result.as_ref().ok(),
+                diagnostics: result.as_ref().err().map_or(&[], |failure| &failure.diagnostics),
+                notices,
+                events,
+                receipt: Some(*receipt),
+                ..Printed::default()
+            });
+            return exit;
+        }
+        match result {
+            Ok(Value::String(text)) => output.say_result(text),
+            Ok(value) => output.say_json(value),
+            Err(failure) => self.tell_failure(failure, output),
+        }
+        for notice in notices {
+            output.tell(format_args!("{} {}", paint(DIM, "for the model:"), safe(notice)));
+        }
+        self.tell_cost(receipt, output);
+        exit
+    }
+
+    fn hook(&self, hook: &HookDeclaration, value: Value, output: &mut Output) -> Exit {
+        let feature = &self.chosen.feature.id;
+        let ask = |options| self.catalog.decide(feature, &hook.name, value, options);
+        let (outcome, events) = self.run(output, ask);
+        let HookOutcome { decision, diagnostics, receipt } = &outcome;
+        let exit = decision.as_ref().err().map_or(Exit::Done, exit_of);
+        if self.arguments.json {
+            output.say_json(&Printed {
+                ok: decision.is_ok(),
+                feature: Some(feature),
+                hook: Some(&hook.name),
+                decision: decision.as_ref().ok(),
+                diagnostics: decision.as_ref().err().map_or(diagnostics, |why| &why.diagnostics),
+                events,
+                receipt: Some(*receipt),
+                ..Printed::default()
+            });
+            return exit;
+        }
+        for said in diagnostics {
+            output.tell_picture(said, None);
+        }
+        match decision {
+            Ok(decision) => output.say(decision_line(decision)),
+            Err(failure) => self.tell_failure(failure, output),
+        }
+        self.tell_cost(receipt, output);
+        exit
+    }
+
+    /// Runs the call with a sink that fits the output, and hands back what a recorder kept.
+    fn run<T>(
+        &self,
+        output: &Output,
+        call: impl FnOnce(CallOptions) -> T,
+    ) -> (T, Vec<FeatureEvent>) {
+        let defaults = CallOptions::default();
+        let seed = self.arguments.seed.unwrap_or(defaults.conditions.seed);
+        let conditions = Conditions { now: self.arguments.now, seed };
+        let options = |sink: Arc<dyn Sink>| CallOptions { sink, cancel: Cancel::default(), conditions };
+        if self.arguments.json {
+            let recorder = Arc::new(Recorder::default());
+            let outcome = call(options(recorder.clone()));
+            return (outcome, recorder.events());
+        }
+        let terminal = Arc::new(TerminalSink::new(output));
+        let outcome = call(options(terminal.clone()));
+        terminal.finish();
+        (outcome, Vec::new())
+    }
+
+    fn read(&self) -> Option<&ReadFeature> {
+        self.workspace.feature(&self.chosen.feature.id)
+    }
+
+    fn tell_failure(&self, failure: &Failure, output: &mut Output) {
+        for problem in &failure.diagnostics {
+            let text = self.read().and_then(|read| read.text_of(problem));
+            output.tell_picture(problem, text.as_deref());
+        }
+        let is_argument = |problem: &Diagnostic| problem.code.starts_with("arguments/");
+        if failure.diagnostics.iter().any(is_argument) {
+            let target = safe(&self.arguments.target);
+            output.tell(format_args!("\nusage: peasy call {target} {}", self.chosen.usage()));
+        }
+    }
+
+    /// What the call cost, where that was asked for, and what of it went nowhere.
+    fn tell_cost(&self, receipt: &Receipt, output: &mut Output) {
+        if receipt.dropped_messages > 0 {
+            let dropped = count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
+            output.tell(format_args!("note: {dropped} went nowhere:"));
+            let report = report_of(self.catalog, &self.chosen.feature.id);
+            for denial in report.into_iter().flat_map(|report| &report.denied) {
+                output.tell_picture(&denial.diagnostic(), None);
+            }
+        }
+        if self.arguments.receipt {
+            output.tell(paint(DIM, receipt_line(receipt)));
+        }
+    }
+}
+
+fn exit_of(failure: &Failure) -> Exit {
+    failure.diagnostics.first().map_or(Exit::Fault, Exit::of)
+}
+
+fn receipt_line(receipt: &Receipt) -> String {
+    format!(
+        "receipt: {} operations, {:.1} ms ({:.1} ms with waiting), {} KiB at most, {} bytes in, {} bytes out",
+        receipt.operations,
+        receipt.time.as_secs_f64() * 1e3,
+        receipt.elapsed.as_secs_f64() * 1e3,
+        receipt.peak_memory.div_ceil(1024),
+        receipt.bytes_in,
+        receipt.bytes_out,
+    )
+}
+
+fn decision_line(decision: &Decision) -> String {
+    let (word, text) = match decision {
+        Decision::Proceed => return "proceed".to_owned(),
+        Decision::Stop { reason } => ("stop", reason.clone()),
+        Decision::Deny { reason } => ("deny", reason.clone()),
+        Decision::Answer { value } => ("answer", value.to_string()),
+        Decision::Ask { question } => ("ask", question.clone()),
+        Decision::Rewrite { arguments } => ("rewrite", arguments.to_string()),
+        Decision::Replace { result } => ("replace", result.to_string()),
+        Decision::Again { reason } => ("again", reason.clone()),
+    };
+    format!("{word}: {}", safe(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for text in ["1767225600000", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01"] {
+            assert_eq!(parse_time(text), Ok(1_767_225_600_000), "{text}");
+        }
+        assert!(parse_time("tomorrow").is_err());
+    }
+}

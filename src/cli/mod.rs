@@ -1,0 +1,159 @@
+//! The command line: what may be typed, where output goes, and with which code it ends.
+//!
+//! One file a command. Commands read features, ask the core, and print; they decide nothing that
+//! the core decides, and no front but this one writes to the terminal.
+
+pub mod call;
+pub mod check;
+pub mod describe;
+pub mod list;
+pub mod new;
+#[cfg(feature = "mcp")]
+pub mod serve;
+pub mod test;
+
+mod argument;
+mod event;
+mod exit;
+mod output;
+mod place;
+mod policy;
+mod workspace;
+
+pub use exit::Exit;
+pub use output::Output;
+pub use policy::{GrantArguments, LimitArguments};
+
+use crate::diagnostic::Diagnostic;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Everything that may be typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "peasy",
+    version,
+    about = "Small sandboxed Rhai scripts that give an LLM agent new tools and hooks",
+    long_about = "peasy runs features: small Rhai scripts that give an LLM agent new tools and hooks.\n\n\
+        A feature gets only what you grant it, runs under hard limits, and is there as soon as you \
+        save its file.",
+    after_help = GUIDE,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Arguments {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArguments,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const GUIDE: &str = "\
+Try it:
+  peasy new greet                          write a feature to begin with
+  peasy check greet.rhai                   find every mistake in it
+  peasy call greet.rhai greet name=World   call its tool
+  peasy test greet.rhai                    run its tests and examples
+  peasy serve greet.rhai                   offer its tools to an MCP client
+
+Without a PATH, commands look in `.peasy/features` of the project and in your own
+features folder, `~/.config/peasy/features` (or `$PEASY_HOME/features`).
+
+Exit codes: 0 done, 1 the feature failed, 2 wrong use or arguments, 3 denied, 4 our fault.";
+
+/// What holds for every command.
+#[derive(Debug, Args)]
+pub struct GlobalArguments {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
+    /// Say what is done on standard error; twice for more, three times for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a small, complete feature to begin with.
+    New(new::NewArguments),
+    /// Find every mistake in features, without running them.
+    Check(check::CheckArguments),
+    /// List features: their tools, their hooks, what they were granted and why not more.
+    List(list::ListArguments),
+    /// Show what a feature or a tool declares: schemas, examples, limits.
+    Describe(describe::DescribeArguments),
+    /// Call a tool, or ask a hook about an event.
+    Call(call::CallArguments),
+    /// Run the tests and examples of features.
+    Test(test::TestArguments),
+    /// Offer tools to an MCP client over standard input and output.
+    #[cfg(feature = "mcp")]
+    Serve(serve::ServeArguments),
+}
+
+/// Which features a command is about.
+#[derive(Debug, Args)]
+pub struct PathArguments {
+    /// A `.rhai` file, a folder with a `main.rhai`, or a folder of features.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// Runs a command and says how the process ends.
+///
+/// A command's error is shown on standard error; a panic of ours ends with [`Exit::Fault`].
+pub fn run(
+    global: &GlobalArguments,
+    command: impl FnOnce(&mut Output) -> Result<Exit, Box<Diagnostic>>,
+) -> ExitCode {
+    let mut output = Output::new(global.color);
+    trace(global.verbose, &output);
+    let outcome = catch_unwind(AssertUnwindSafe(|| command(&mut output)));
+    let exit = match outcome {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(problem)) => {
+            output.tell_picture(&problem, None);
+            Exit::of(&problem)
+        }
+        // The panic itself was printed where it happened.
+        Err(_) => Exit::Fault,
+    };
+    output.finish(exit).into()
+}
+
+fn trace(verbose: u8, output: &Output) {
+    let wanted = match verbose {
+        0 => return,
+        1 => "peasy=info",
+        2 => "peasy=debug,rmcp=info",
+        _ => "trace",
+    };
+    // A second call, as in tests, finds one in place already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(wanted)
+        .with_writer(std::io::stderr)
+        .with_ansi(output.is_coloured())
+        .try_init();
+}
+
+/// A wrong use of the command line: exit 2.
+fn usage(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::caller("cli/usage", message)
+}

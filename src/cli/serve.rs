@@ -1,0 +1,81 @@
+//! `peasy serve`: the tools of features for an MCP client, over standard input and output.
+//!
+//! Standard output carries the protocol and nothing else; whatever a person should know goes to
+//! standard error.
+
+use super::output::{Output, count};
+use super::policy::{GrantArguments, LimitArguments};
+use super::workspace::{Workspace, inactive};
+use super::{ColorWhen, Exit, PathArguments};
+use crate::diagnostic::Diagnostic;
+use crate::feature::call::Failure;
+use crate::feature::catalog::InstalledTool;
+use crate::mcp::{self, Report};
+use clap::Args;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Offers tools to an MCP client over standard input and output.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  claude mcp add greet -- peasy serve /path/to/greet.rhai
+  codex mcp add greet -- peasy serve /path/to/greet.rhai
+
+Clients start the server in a folder of their own choosing: give absolute paths.")]
+pub struct ServeArguments {
+    #[command(flatten)]
+    paths: PathArguments,
+    #[command(flatten)]
+    grants: GrantArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// Serves until the client closes standard input.
+///
+/// # Errors
+///
+/// A path that was named leads to no feature, a flag cannot be understood, or the protocol cannot
+/// be served.
+pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let workspace = Workspace::read(&arguments.paths.paths, &arguments.limits)?;
+    if !arguments.paths.paths.is_empty() {
+        workspace.require_some()?;
+    }
+    let catalog = workspace.install(&arguments.grants)?;
+    workspace.tell_broken(output);
+    for problem in catalog.reports().iter().flat_map(inactive).chain(catalog.diagnostics().to_vec()) {
+        output.tell_picture(&problem, None);
+    }
+    if let Err(hint) = workspace.require_some() {
+        output.tell_picture(&hint, None);
+    }
+    let tools = count(catalog.tools().len(), "tool");
+    let features = count(catalog.features().len(), "feature");
+    output.tell(format_args!("peasy serves {tools} of {features} over standard input and output"));
+
+    let color = if output.is_coloured() { ColorWhen::Always } else { ColorWhen::Never };
+    let report = Pictures { workspace, output: Mutex::new(Output::new(color)) };
+    mcp::serve_stdio(Arc::new(catalog), Arc::new(report)).map_err(|reason| {
+        Diagnostic::host("mcp/transport", format!("the server cannot go on: {reason}"))
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Draws what a feature's author must mend on standard error.
+struct Pictures {
+    workspace: Workspace,
+    output: Mutex<Output>,
+}
+
+impl Report for Pictures {
+    fn failed(&self, tool: &InstalledTool, failure: &Failure) {
+        let read = self.workspace.feature(tool.feature());
+        // Nothing panics while it holds the lock.
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        for problem in &failure.diagnostics {
+            let text = read.and_then(|read| read.text_of(problem));
+            output.tell_picture(problem, text.as_deref());
+        }
+    }
+}

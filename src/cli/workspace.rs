@@ -1,0 +1,163 @@
+//! The features of one command: read, planned, installed.
+//!
+//! A feature that is broken stands beside those that are not; what is wrong with it is kept for the
+//! command to show.
+
+use super::output::Output;
+use super::place::{self, Places};
+use super::policy::{GrantArguments, LimitArguments};
+use crate::diagnostic::{Blame, Diagnostic, Severity};
+use crate::feature::catalog::Catalog;
+use crate::feature::descriptor::FeatureDescriptor;
+use crate::feature::id::FeatureId;
+use crate::feature::registry::FeatureRegistryBuilder;
+use crate::feature::report::{ContributionName, FeatureInstallReport};
+use crate::limit::Limits;
+use crate::script::runtime::{Location, RuntimeError, ScriptFeature, ScriptRuntime};
+use crate::script::script::{ReadOutcome, Script};
+use crate::script::source::SourceTree;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Features as they were read.
+pub(super) struct Workspace {
+    /// What reads and runs them.
+    pub runtime: ScriptRuntime,
+    /// The bounds of calls.
+    pub limits: Limits,
+    /// Each feature that was looked for, in the order of the command line.
+    pub features: Vec<ReadFeature>,
+    /// Paths that lead to no feature.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// One feature as it was read.
+pub(super) struct ReadFeature {
+    /// Where it lies.
+    pub location: Location,
+    /// Everything that reading found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The feature, unless it is broken.
+    pub feature: Option<Arc<ScriptFeature>>,
+    tree: Option<Arc<SourceTree>>,
+}
+
+impl ReadFeature {
+    fn new(runtime: &ScriptRuntime, location: Location, outcome: ReadOutcome) -> Self {
+        let ReadOutcome { script, diagnostics, tree } = outcome;
+        let feature = script.map(|script| Arc::new(runtime.feature(script)));
+        Self { location, diagnostics, feature, tree }
+    }
+
+    /// The path as a person would name it.
+    pub fn path(&self) -> String {
+        self.location.path.display().to_string()
+    }
+
+    /// The script, unless it is broken.
+    pub fn script(&self) -> Option<&Script> {
+        self.feature.as_ref().map(|feature| feature.script())
+    }
+
+    /// The text that a diagnostic's labels point into.
+    pub fn text_of(&self, problem: &Diagnostic) -> Option<Arc<str>> {
+        self.tree.as_ref()?.text_of(problem.file.as_deref()?)
+    }
+
+    /// Whether an error stands in its way.
+    pub fn is_broken(&self) -> bool {
+        self.feature.is_none()
+    }
+}
+
+impl Workspace {
+    /// Reads the features at `paths`, or without paths those of the project and of the user.
+    ///
+    /// # Errors
+    ///
+    /// A limit that cannot be chosen, or a program that cannot bound memory.
+    pub fn read(paths: &[PathBuf], limits: &LimitArguments) -> Result<Self, Box<Diagnostic>> {
+        let limits = limits.limits()?;
+        let runtime = ScriptRuntime::new(&limits).map_err(no_runtime)?;
+        let Places { locations, problems, .. } = place::find(paths);
+        let outcomes = runtime.read(&locations);
+        let features = locations
+            .into_iter()
+            .zip(outcomes)
+            .map(|(location, outcome)| ReadFeature::new(&runtime, location, outcome))
+            .collect();
+        Ok(Self { runtime, limits, features, problems })
+    }
+
+    /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
+    /// put features.
+    ///
+    /// # Errors
+    ///
+    /// There is no feature, not even a broken one.
+    pub fn require_some(&self) -> Result<(), Box<Diagnostic>> {
+        if !self.features.is_empty() {
+            return Ok(());
+        }
+        Err(self.problems.first().cloned().unwrap_or_else(place::nothing_found).into())
+    }
+
+    /// Installs what can be installed, under the grants of this command.
+    ///
+    /// # Errors
+    ///
+    /// A grant that cannot be understood.
+    pub fn install(&self, grants: &GrantArguments) -> Result<Catalog, Box<Diagnostic>> {
+        let descriptors: Vec<&FeatureDescriptor> = self.descriptors().collect();
+        let policy = grants.policy(&descriptors)?;
+        let mut builder = FeatureRegistryBuilder::new(policy).limits(self.limits.clone());
+        for feature in self.features.iter().filter_map(|read| read.feature.clone()) {
+            builder = builder.shared_module(feature);
+        }
+        Ok(builder.plan().install().0)
+    }
+
+    /// What the features that can be read declare.
+    pub fn descriptors(&self) -> impl Iterator<Item = &FeatureDescriptor> {
+        self.features.iter().filter_map(|read| Some(&read.script()?.descriptor))
+    }
+
+    /// The feature of that id.
+    pub fn feature(&self, id: &FeatureId) -> Option<&ReadFeature> {
+        self.features.iter().find(|read| read.script().is_some_and(|script| script.descriptor.id == *id))
+    }
+
+    /// Tells of what is broken, so that the rest can go on: paths that lead nowhere, and each broken
+    /// feature with its errors.
+    pub fn tell_broken(&self, output: &mut Output) {
+        for problem in &self.problems {
+            output.tell_picture(problem, None);
+        }
+        for read in self.features.iter().filter(|read| read.is_broken()) {
+            for problem in read.diagnostics.iter().filter(|problem| problem.is_error()) {
+                output.tell_picture(problem, read.text_of(problem).as_deref());
+            }
+        }
+    }
+}
+
+/// What a report leaves inactive or refused, as warnings to whoever runs the host; a guard that does
+/// not run comes first.
+pub(super) fn inactive(report: &FeatureInstallReport) -> Vec<Diagnostic> {
+    let mut skipped: Vec<_> = report.skipped.iter().collect();
+    skipped.sort_by_key(|skipped| matches!(skipped.contribution, ContributionName::Tool { .. }));
+    let lost = skipped.into_iter().map(|skipped| as_warning(skipped.why.clone()));
+    lost.chain(report.diagnostics.iter().cloned()).collect()
+}
+
+/// The same problem, as something that others can live with: it is not the author's error.
+fn as_warning(mut problem: Diagnostic) -> Diagnostic {
+    if problem.blame == Blame::Operator && problem.severity == Severity::Error {
+        problem.severity = Severity::Warning;
+    }
+    problem
+}
+
+fn no_runtime(reason: RuntimeError) -> Diagnostic {
+    Diagnostic::host("host/no-meter", reason.to_string())
+}

@@ -1,0 +1,24 @@
+//! The `peasy` command: one match over its subcommands. Everything else is in the library.
+
+use clap::Parser;
+use peasy::cli::{self, Arguments, Command};
+use std::process::ExitCode;
+
+/// Counts what every call allocates, so that memory can be bounded.
+#[global_allocator]
+static METER: peasy::Meter = peasy::Meter;
+
+fn main() -> ExitCode {
+    peasy::script::sandbox::quiet_panics();
+    let Arguments { global, command } = Arguments::parse();
+    cli::run(&global, |output| match command {
+        Command::New(command) => cli::new::run(&command, output),
+        Command::Check(command) => cli::check::run(&command, output),
+        Command::List(command) => cli::list::run(&command, output),
+        Command::Describe(command) => cli::describe::run(&command, output),
+        Command::Call(command) => cli::call::run(&command, output),
+        Command::Test(command) => cli::test::run(&command, output),
+        #[cfg(feature = "mcp")]
+        Command::Serve(command) => cli::serve::run(&command, output),
+    })
+}
