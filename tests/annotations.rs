@@ -1,6 +1,8 @@
 //! Reading scripts: annotations, imports, calls and lints, on the examples of
 //! `docs/annotations.md`, on files, and on hostile input.
 
+#![allow(clippy::disallowed_methods, reason = "writes the files that are read")]
+
 use peasy::diagnostic::{Colour, Diagnostic, render};
 use peasy::feature::descriptor::Need;
 use peasy::feature::id::FeatureSource;

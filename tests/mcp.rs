@@ -1,6 +1,9 @@
 //! `peasy serve` as a client meets it: lines in, lines out, and an end when input ends.
 
-#![allow(clippy::disallowed_methods, reason = "writes a feature to a folder of its own and serves it")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "writes a feature to a folder of its own and serves it"
+)]
 
 use serde_json::{Value, json};
 use std::fs;
@@ -10,6 +13,7 @@ use tempfile::TempDir;
 
 const TOOLS: &str = r#"//! @feature tools
 //! @request notify:model
+//! @request notify:user
 //! @request? emit
 //! @channel steps
 
@@ -34,7 +38,6 @@ fn chatty() {
     emit::warn("careful", "thin ice");
     emit::to("steps", "on a channel");
     notify::user("look here");
-    log::debug("for nobody by default");
     emit::progress(2, 2);
     notify::model("remember this");
     "done"
@@ -239,7 +242,11 @@ fn what_a_call_says_stands_before_its_answer() {
         json!([{ "type": "text", "text": "done" }, { "type": "text", "text": "remember this" }])
     );
     server.ask(6, "logging/setLevel", json!({ "level": "error" }));
-    assert_eq!(server.call("chatty", json!({}))["id"], 9, "no progress without a token, no messages");
+    assert_eq!(
+        server.call("chatty", json!({}))["id"],
+        9,
+        "no progress without a token, no messages"
+    );
     assert_eq!(server.end().2, Some(0));
 }
 
@@ -281,7 +288,11 @@ fn no_line_ends_the_server() {
         ("{\"jsonrpc\":\"2.0\",", -32700, Value::Null),
         ("[]", -32600, Value::Null),
         ("{\"jsonrpc\":\"2.0\",\"id\":3}", -32600, json!(3)),
-        ("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"initialize\",\"params\":[]}", -32602, json!(4)),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"initialize\",\"params\":[]}",
+            -32602,
+            json!(4),
+        ),
     ] {
         server.line(line);
         let answer = server.next();
@@ -297,7 +308,10 @@ fn no_line_ends_the_server() {
     for (line, code) in [
         ("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":[1]}", -32602),
         ("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"no/such\"}", -32601),
-        ("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\",\"params\":{\"cursor\":\"x\"}}", -32602),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\",\"params\":{\"cursor\":\"x\"}}",
+            -32602,
+        ),
     ] {
         server.line(line);
         assert_eq!(server.next()["error"]["code"], code, "{line}");

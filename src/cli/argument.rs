@@ -133,7 +133,7 @@ impl Reader<'_> {
             Some("-") => self.read_stdin(),
             Some(rest) if rest.starts_with('@') => Ok(rest.to_owned()),
             Some(file) => {
-                let read = std::fs::File::open(file).and_then(|file| read_all(file));
+                let read = std::fs::File::open(file).and_then(read_all);
                 read.map_err(|reason| {
                     usage(format!("`{file}`, which `{key}` names, cannot be read: {reason}"))
                         .help(format!("write `{key}=@@{file}` for the text itself"))
@@ -291,7 +291,8 @@ mod tests {
 
     #[test]
     fn words_add_up() {
-        let all = collected(&["-", "tags=a", "tags=b", "count=1"], "{\"text\": \"x\", \"count\": 5}");
+        let all =
+            collected(&["-", "tags=a", "tags=b", "count=1"], "{\"text\": \"x\", \"count\": 5}");
         assert_eq!(all, Ok(json!({ "text": "x", "count": 1, "tags": ["a", "b"] })));
         assert_eq!(collected(&["text=@-"], "from afar"), Ok(json!({ "text": "from afar" })));
         let event = collect_from(&["kind=shell".into()], Expected::Event, &mut "".as_bytes());

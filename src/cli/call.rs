@@ -199,14 +199,16 @@ fn among<'a>(
     target: &str,
     words: &'a [String],
 ) -> Result<(Chosen<'a>, &'a [String]), Box<Diagnostic>> {
-    if let Some((name, rest)) = words.split_first().filter(|(word, _)| !argument::is_argument(word)) {
+    if let Some((name, rest)) = words.split_first().filter(|(word, _)| !argument::is_argument(word))
+    {
         return match find(features, name).as_slice() {
             [] => Err(unknown_contribution(features, target, name).into()),
             found => Ok((one(found, name)?, rest)),
         };
     }
     let all: Vec<_> = every(features).collect();
-    let tools: Vec<_> = all.iter().filter(|(_, one)| matches!(one, Contribution::Tool(_))).collect();
+    let tools: Vec<_> =
+        all.iter().filter(|(_, one)| matches!(one, Contribution::Tool(_))).collect();
     let only = match (tools.as_slice(), all.as_slice()) {
         ([only], _) => *only,
         ([], [only]) => only,
@@ -218,7 +220,10 @@ fn among<'a>(
 fn every<'a>(
     features: &[&'a FeatureDescriptor],
 ) -> impl Iterator<Item = (&'a FeatureDescriptor, Contribution<'a>)> {
-    features.iter().copied().flat_map(|feature| contributions(feature).map(move |one| (feature, one)))
+    features
+        .iter()
+        .copied()
+        .flat_map(|feature| contributions(feature).map(move |one| (feature, one)))
 }
 
 type Found<'a> = (&'a FeatureDescriptor, Contribution<'a>);
@@ -231,7 +236,8 @@ fn one<'a>(found: &[Found<'a>], name: &str) -> Result<Chosen<'a>, Box<Diagnostic
     match *found {
         [(feature, contribution)] => Ok(Chosen { feature, contribution }),
         _ => {
-            let ids: Vec<_> = found.iter().map(|(feature, _)| format!("`{}`", feature.id)).collect();
+            let ids: Vec<_> =
+                found.iter().map(|(feature, _)| format!("`{}`", feature.id)).collect();
             Err(usage(format!("`{name}` is in {}", ids.join(" and ")))
                 .help("name the file of the one you mean")
                 .into())
@@ -293,7 +299,8 @@ impl<'a> Chosen<'a> {
     fn require_active(&self, catalog: &Catalog) -> Result<(), Box<Diagnostic>> {
         let report = report_of(catalog, &self.feature.id);
         let Some(report) = report else { return Ok(()) };
-        if let Some(skipped) = report.skipped.iter().find(|skipped| self.is(&skipped.contribution)) {
+        if let Some(skipped) = report.skipped.iter().find(|skipped| self.is(&skipped.contribution))
+        {
             return Err(skipped.why.clone().into());
         }
         match report.diagnostics.first() {
@@ -418,7 +425,8 @@ impl Call<'_> {
         let defaults = CallOptions::default();
         let seed = self.arguments.seed.unwrap_or(defaults.conditions.seed);
         let conditions = Conditions { now: self.arguments.now, seed };
-        let options = |sink: Arc<dyn Sink>| CallOptions { sink, cancel: Cancel::default(), conditions };
+        let options =
+            |sink: Arc<dyn Sink>| CallOptions { sink, cancel: Cancel::default(), conditions };
         if self.arguments.json {
             let recorder = Arc::new(Recorder::default());
             let outcome = call(options(recorder.clone()));
@@ -449,7 +457,8 @@ impl Call<'_> {
     /// What the call cost, where that was asked for, and what of it went nowhere.
     fn tell_cost(&self, receipt: &Receipt, output: &mut Output) {
         if receipt.dropped_messages > 0 {
-            let dropped = count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
+            let dropped =
+                count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
             output.tell(format_args!("note: {dropped} went nowhere:"));
             let report = report_of(self.catalog, &self.chosen.feature.id);
             for denial in report.into_iter().flat_map(|report| &report.denied) {
@@ -498,7 +507,9 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        for text in ["1767225600000", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01"] {
+        for text in
+            ["1767225600000", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01"]
+        {
             assert_eq!(parse_time(text), Ok(1_767_225_600_000), "{text}");
         }
         assert!(parse_time("tomorrow").is_err());

@@ -81,9 +81,8 @@ pub fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<
     let all = || features.iter().flat_map(|one| &one.diagnostics).chain(&workspace.problems);
     let number = |severity| all().filter(|problem| problem.severity == severity).count();
     // What waits for a grant is the user's to decide and no fault of the feature.
-    let denied = all().any(|problem| {
-        problem.severity == Severity::Warning && problem.blame == Blame::Author
-    });
+    let denied = all()
+        .any(|problem| problem.severity == Severity::Warning && problem.blame == Blame::Author);
     let report = Report {
         errors: number(Severity::Error),
         warnings: number(Severity::Warning),
@@ -124,7 +123,8 @@ fn exit(report: &Report<'_>, denied: bool) -> Exit {
     if report.features.iter().any(is_authors) || denied {
         Exit::Failed
     } else {
-        let mut rest = report.features.iter().flat_map(|one| &one.diagnostics).chain(report.problems);
+        let mut rest =
+            report.features.iter().flat_map(|one| &one.diagnostics).chain(report.problems);
         rest.find(|problem| problem.is_error()).map_or(Exit::Done, Exit::of)
     }
 }

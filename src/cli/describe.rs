@@ -80,8 +80,7 @@ pub fn run(arguments: &DescribeArguments, output: &mut Output) -> Result<Exit, B
     let chosen = choose(&workspace, &names)?;
     if arguments.json {
         let limits = &workspace.limits;
-        let features =
-            chosen.iter().filter_map(|chosen| chosen.entry(&catalog, limits)).collect();
+        let features = chosen.iter().filter_map(|chosen| chosen.entry(&catalog, limits)).collect();
         output.say_json(&Described { features });
     } else {
         for (index, chosen) in chosen.iter().enumerate() {
@@ -100,7 +99,10 @@ struct Chosen<'a> {
     tool: Option<&'a ToolDeclaration>,
 }
 
-fn choose<'a>(workspace: &'a Workspace, names: &[&String]) -> Result<Vec<Chosen<'a>>, Box<Diagnostic>> {
+fn choose<'a>(
+    workspace: &'a Workspace,
+    names: &[&String],
+) -> Result<Vec<Chosen<'a>>, Box<Diagnostic>> {
     let readable = || workspace.features.iter().filter(|read| !read.is_broken());
     if names.is_empty() {
         return Ok(readable().map(|read| Chosen { read, tool: None }).collect());
@@ -209,15 +211,12 @@ pub(super) fn usage_line(tool: &ToolDeclaration) -> String {
 
 // Writing to a string cannot fail, so the results of `write!` are dropped below.
 
-fn feature_text(
-    text: &mut String,
-    descriptor: &FeatureDescriptor,
-    path: &str,
-    catalog: &Catalog,
-) {
-    let version = descriptor.version.as_deref().unwrap_or_default();
-    let head = paint(BOLD, &descriptor.id);
-    let _ = writeln!(text, "{head} {}  {}", safe(version), paint(DIM, safe(path)));
+fn feature_text(text: &mut String, descriptor: &FeatureDescriptor, path: &str, catalog: &Catalog) {
+    text.push_str(&paint(BOLD, &descriptor.id));
+    if let Some(version) = &descriptor.version {
+        let _ = write!(text, " {}", safe(version));
+    }
+    let _ = writeln!(text, "  {}", paint(DIM, safe(path)));
     paragraph(text, &descriptor.description, "  ");
     let report = catalog.reports().iter().find(|report| report.feature == descriptor.id);
     if let Some(report) = report {
@@ -246,7 +245,8 @@ fn tool_text(text: &mut String, tool: &ToolDeclaration, limits: &Limits, path: &
     let _ = writeln!(text, "{} {}", paint(DIM, "tool"), paint(BOLD, &tool.name));
     paragraph(text, &tool.description, "  ");
     for parameter in tool.parameters.iter() {
-        let _ = write!(text, "  {}: {}", parameter.argument_name(), safe(&parameter.kind.to_string()));
+        let _ =
+            write!(text, "  {}: {}", parameter.argument_name(), safe(&parameter.kind.to_string()));
         if let Some(default) = &parameter.default {
             let _ = write!(text, " = {}", safe(&default.to_string()));
         }

@@ -141,7 +141,9 @@ pub(super) fn describe(event: &FeatureEvent) -> String {
             }
             line
         }
-        EventBody::Notice { text } => format!("{}[{who}]: {}", paint(WARN, "notice"), indented(text)),
+        EventBody::Notice { text } => {
+            format!("{}[{who}]: {}", paint(WARN, "notice"), indented(text))
+        }
         EventBody::Log { level, text } => {
             let word = paint(DIM, format_args!("log {}", level_name(*level)));
             format!("{word}[{who}]: {}", indented(text))

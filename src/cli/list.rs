@@ -7,7 +7,7 @@ use super::{Exit, PathArguments};
 use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration};
-use crate::feature::report::{FeatureInstallReport, FeatureState};
+use crate::feature::report::{CapabilityDenial, FeatureInstallReport, FeatureState};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::{Display, Write};
@@ -135,11 +135,7 @@ fn head(descriptor: &FeatureDescriptor, report: &FeatureInstallReport, path: &st
     head
 }
 
-fn contributions(
-    descriptor: &FeatureDescriptor,
-    report: &FeatureInstallReport,
-    lines: &mut Lines,
-) {
+fn contributions(descriptor: &FeatureDescriptor, report: &FeatureInstallReport, lines: &mut Lines) {
     for tool in descriptor.tools.iter().filter(|tool| report.tools.contains(&tool.name)) {
         lines.add("tool", named(tool.name.as_str(), &tool.description));
     }
@@ -177,8 +173,12 @@ fn grants(report: &FeatureInstallReport, lines: &mut Lines) {
         let granted: Vec<_> = report.granted.iter().map(ToString::to_string).collect();
         lines.add("granted", granted.join(", "));
     }
-    for denial in &report.denied {
-        let problem = denial.diagnostic();
+    // What was said of a tool or hook need not be said again.
+    let is_said = |problem: &Diagnostic| {
+        report.skipped.iter().any(|skipped| skipped.why.help == problem.help)
+    };
+    let denied = report.denied.iter().map(CapabilityDenial::diagnostic);
+    for problem in denied.filter(|problem| !is_said(problem)) {
         let help = problem.help.join("; ");
         lines.add("denied", format_args!("{}; {}", safe(&problem.message), safe(&help)));
     }

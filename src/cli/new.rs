@@ -38,11 +38,60 @@ pub struct NewArguments {
 ///
 /// Source: Rhai 1.27, keywords and reserved symbols.
 const RESERVED: [&str; 54] = [
-    "abs", "as", "async", "await", "break", "call", "case", "catch", "const", "continue", "curry",
-    "debug", "default", "do", "else", "eval", "exit", "export", "false", "fn", "for", "global",
-    "go", "goto", "if", "import", "in", "is", "let", "loop", "match", "module", "new", "nil",
-    "null", "package", "print", "private", "protected", "public", "return", "shared", "spawn",
-    "static", "super", "switch", "sync", "thread", "this", "throw", "true", "try", "type", "use",
+    "abs",
+    "as",
+    "async",
+    "await",
+    "break",
+    "call",
+    "case",
+    "catch",
+    "const",
+    "continue",
+    "curry",
+    "debug",
+    "default",
+    "do",
+    "else",
+    "eval",
+    "exit",
+    "export",
+    "false",
+    "fn",
+    "for",
+    "global",
+    "go",
+    "goto",
+    "if",
+    "import",
+    "in",
+    "is",
+    "let",
+    "loop",
+    "match",
+    "module",
+    "new",
+    "nil",
+    "null",
+    "package",
+    "print",
+    "private",
+    "protected",
+    "public",
+    "return",
+    "shared",
+    "spawn",
+    "static",
+    "super",
+    "switch",
+    "sync",
+    "thread",
+    "this",
+    "throw",
+    "true",
+    "try",
+    "type",
+    "use",
 ];
 
 /// Writes the feature and says what to do next.
@@ -144,7 +193,11 @@ fn plain(path: &Path) -> String {
 /// `text` as one word of a shell.
 fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-+=.,/:@%\\".contains(c);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// Hooks inside a project wait for trust.

@@ -50,8 +50,9 @@ pub(super) fn nothing_found() -> Diagnostic {
         Some(folder) => format!("the project's folder, `{}`, holds none", folder.display()),
         None => format!("there is no `{PROJECT_FEATURES}` here or in a folder above"),
     };
-    let own = user_folder()
-        .map_or_else(String::new, |own| format!(", and none in your own folder, `{}`", own.display()));
+    let own = user_folder().map_or_else(String::new, |own| {
+        format!(", and none in your own folder, `{}`", own.display())
+    });
     Diagnostic::operator("cli/no-features", "no features were found")
         .help(format!("{project}{own}"))
         .help("name a file or a folder, or write a feature with `peasy new greet`")
@@ -73,8 +74,9 @@ pub(super) fn source_of(path: &Path) -> FeatureSource {
     if own.is_some_and(|own| path.starts_with(own)) {
         return FeatureSource::User;
     }
-    let is_project =
-        |folder: &Path| PROJECT_MARKS.iter().any(|mark| folder.join(mark).symlink_metadata().is_ok());
+    let is_project = |folder: &Path| {
+        PROJECT_MARKS.iter().any(|mark| folder.join(mark).symlink_metadata().is_ok())
+    };
     if path.ancestors().skip(1).any(is_project) {
         FeatureSource::Project
     } else {
@@ -148,7 +150,8 @@ fn missing(path: &Path) -> Diagnostic {
     let problem = Diagnostic::operator("source/unreadable", format!("there is no `{shown}`"));
     match near(path) {
         Some(near) => problem.help(format!("did you mean `{}`?", near.display())),
-        None => problem.help("name a `.rhai` file, a folder with a `main.rhai`, or a folder of features"),
+        None => problem
+            .help("name a `.rhai` file, a folder with a `main.rhai`, or a folder of features"),
     }
 }
 

@@ -76,14 +76,18 @@ impl GrantArguments {
     /// # Errors
     ///
     /// A flag names no capability, or no feature or several.
-    pub(super) fn policy(&self, features: &[&FeatureDescriptor]) -> Result<HostPolicy, Box<Diagnostic>> {
+    pub(super) fn policy(
+        &self,
+        features: &[&FeatureDescriptor],
+    ) -> Result<HostPolicy, Box<Diagnostic>> {
         let mut policy = HostPolicy::new();
         for given in &self.grants {
             let (feature, capability) = parse_grant(given, features)?;
             policy = policy.grant(feature, capability);
         }
         if self.trust {
-            policy = features.iter().fold(policy, |policy, feature| policy.trust(feature.id.clone()));
+            policy =
+                features.iter().fold(policy, |policy, feature| policy.trust(feature.id.clone()));
         }
         Ok(policy)
     }
@@ -149,7 +153,11 @@ fn one(
 }
 
 fn unknown_feature<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Diagnostic {
-    did_you_mean(usage(format!("there is no feature `{name}` here")), name, &names.collect::<Vec<_>>())
+    did_you_mean(
+        usage(format!("there is no feature `{name}` here")),
+        name,
+        &names.collect::<Vec<_>>(),
+    )
 }
 
 /// Adds the name that was probably meant, or all there are.

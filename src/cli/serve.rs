@@ -44,7 +44,8 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     }
     let catalog = workspace.install(&arguments.grants)?;
     workspace.tell_broken(output);
-    for problem in catalog.reports().iter().flat_map(inactive).chain(catalog.diagnostics().to_vec()) {
+    for problem in catalog.reports().iter().flat_map(inactive).chain(catalog.diagnostics().to_vec())
+    {
         output.tell_picture(&problem, None);
     }
     if let Err(hint) = workspace.require_some() {

@@ -99,8 +99,11 @@ fn print(tested: &Tested<'_>, is_filtered: bool, output: &mut Output) {
     if is_filtered && tested.tests.is_empty() && tested.errors.is_empty() {
         return;
     }
-    let name = tested.feature.as_deref().unwrap_or_default();
-    output.say(format_args!("{} {}", paint(BOLD, safe(&tested.path)), paint(DIM, name)));
+    let path = paint(BOLD, safe(&tested.path));
+    match &tested.feature {
+        Some(feature) => output.say(format_args!("{path} {}", paint(DIM, feature))),
+        None => output.say(format_args!("{path} {}", paint(BAD, "broken"))),
+    }
     for problem in &tested.errors {
         output.say_picture(problem, tested.read.text_of(problem).as_deref());
     }
@@ -123,12 +126,16 @@ fn close(results: &Results<'_>, broken: usize, arguments: &TestArguments, output
     for problem in results.problems {
         output.tell_picture(problem, None);
     }
-    if let Some(filter) = arguments.filter.as_ref().filter(|_| results.passed + results.failed == 0) {
+    if let Some(filter) = arguments.filter.as_ref().filter(|_| results.passed + results.failed == 0)
+    {
         output.tell(format_args!("note: no test has `{}` in its name", safe(filter)));
     }
     if broken > 0 {
         let noun = if broken == 1 { "feature is" } else { "features are" };
-        output.tell(format_args!("{}: {broken} {noun} broken and could not be tested", paint(BAD, "error")));
+        output.tell(format_args!(
+            "{}: {broken} {noun} broken and could not be tested",
+            paint(BAD, "error")
+        ));
     }
     output.say(format_args!("{} passed, {} failed", results.passed, results.failed));
 }

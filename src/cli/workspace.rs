@@ -124,7 +124,9 @@ impl Workspace {
 
     /// The feature of that id.
     pub fn feature(&self, id: &FeatureId) -> Option<&ReadFeature> {
-        self.features.iter().find(|read| read.script().is_some_and(|script| script.descriptor.id == *id))
+        self.features
+            .iter()
+            .find(|read| read.script().is_some_and(|script| script.descriptor.id == *id))
     }
 
     /// Tells of what is broken, so that the rest can go on: paths that lead nowhere, and each broken

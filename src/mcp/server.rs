@@ -10,13 +10,13 @@ use crate::diagnostic::{Blame, nearest};
 use crate::feature::call::{Cancel, Failure, Outcome};
 use crate::feature::catalog::{CallOptions, Catalog, InstalledTool};
 use crate::feature::event::FeatureEvent;
-#[expect(deprecated, reason = "clients of the handshake era set the level of log messages")]
-use rmcp::model::{LoggingLevel, SetLevelRequestParams};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, ErrorData,
     Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
     ServerConfig, Tool,
 };
+#[expect(deprecated, reason = "clients of the handshake era set the level of log messages")]
+use rmcp::model::{LoggingLevel, SetLevelRequestParams};
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler, ServiceExt};
 use serde_json::Value;
@@ -95,8 +95,9 @@ impl Server {
     /// the request itself says after it.
     #[expect(deprecated, reason = "as above")]
     fn level(&self, context: &RequestContext<RoleServer>) -> Option<LoggingLevel> {
-        let is_modern =
-            context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let is_modern = context
+            .protocol_version()
+            .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
         if is_modern {
             return context.meta.log_level();
         }
@@ -186,7 +187,11 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let shown: String = request.method.chars().take(80).collect();
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method `{shown}`"), None))
+        Err(ErrorData::new(
+            ErrorCode::METHOD_NOT_FOUND,
+            format!("there is no method `{shown}`"),
+            None,
+        ))
     }
 }
 

@@ -11,7 +11,7 @@ use rmcp::model::{
     ServerJsonRpcMessage,
 };
 use rmcp::transport::Transport;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
@@ -295,16 +295,7 @@ fn parse(line: &[u8]) -> Option<Incoming> {
         Err(syntax) => {
             refusal(ErrorCode::PARSE_ERROR, format!("the line is not JSON: {syntax}"), None)
         }
-        Ok(Value::Object(map)) => {
-            let id = map.get("id").and_then(|id| serde_json::from_value::<RequestId>(id.clone()).ok());
-            if id.is_none() && map.get("method").is_some_and(Value::is_string) {
-                // A notification that nobody here knows. Notifications get no answer.
-                tracing::debug!(%reason, "a notification was left aside");
-                return None;
-            }
-            let message = "the message is not a JSON-RPC 2.0 request, notification or response";
-            refusal(ErrorCode::INVALID_REQUEST, message, id)
-        }
+        Ok(Value::Object(map)) => object_refusal(&map, &reason)?,
         Ok(Value::Array(_)) => {
             let message = "batches are not supported; send one message a line";
             refusal(ErrorCode::INVALID_REQUEST, message, None)
@@ -314,14 +305,45 @@ fn parse(line: &[u8]) -> Option<Incoming> {
     Some(Incoming::Malformed(Box::new(answer)))
 }
 
+/// The answer to an object that is no message; `None` for a notification, which gets no answer.
+fn object_refusal(
+    map: &Map<String, Value>,
+    reason: &serde_json::Error,
+) -> Option<ServerJsonRpcMessage> {
+    let id = map.get("id").and_then(|id| serde_json::from_value::<RequestId>(id.clone()).ok());
+    let method = map.get("method").and_then(Value::as_str);
+    match (id, method) {
+        (None, Some(method)) => {
+            tracing::debug!(method, %reason, "a notification was left aside");
+            None
+        }
+        (Some(id), Some(method)) if map.get("jsonrpc").is_some_and(|version| version == "2.0") => {
+            Some(known(method).map_or_else(
+                || refusal(ErrorCode::INVALID_REQUEST, NO_MESSAGE, Some(id.clone())),
+                |method| wrong_parameters(method, id.clone()),
+            ))
+        }
+        (id, _) => Some(refusal(ErrorCode::INVALID_REQUEST, NO_MESSAGE, id)),
+    }
+}
+
+const NO_MESSAGE: &str = "the message is not a JSON-RPC 2.0 request, notification or response";
+
 /// The answer to a request whose method is known and whose parameters are not: it arrives as a
 /// request of an unknown kind.
 fn malformed_parameters(message: &ClientJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
     let ClientJsonRpcMessage::Request(request) = message else { return None };
     let ClientRequest::CustomRequest(custom) = &request.request else { return None };
-    let method = KNOWN_METHODS.into_iter().find(|method| **method == custom.method)?;
+    Some(wrong_parameters(known(&custom.method)?, request.id.clone()))
+}
+
+fn known(method: &str) -> Option<&'static str> {
+    KNOWN_METHODS.into_iter().find(|known| *known == method)
+}
+
+fn wrong_parameters(method: &str, id: RequestId) -> ServerJsonRpcMessage {
     let message = format!("the parameters of `{method}` do not have the form of the protocol");
-    Some(refusal(ErrorCode::INVALID_PARAMS, message, Some(request.id.clone())))
+    refusal(ErrorCode::INVALID_PARAMS, message, Some(id))
 }
 
 fn refusal(

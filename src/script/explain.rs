@@ -94,11 +94,12 @@ impl Explainer<'_> {
                     .help("declare it with `let` in this function, or as a `const` at the top level; a function does not see the variables of its caller")
             }
             E::ErrorAssignmentToConstant(name, _) => constant_changed(name),
-            E::ErrorDataRace(name, _) => Diagnostic::author(
+            E::ErrorDataRace(..) => Diagnostic::author(
                 "script/data-race",
-                format!("`{name}` is used by a closure while it is being changed"),
+                "a closure uses a variable while a method call on that variable is under way",
             )
-            .help("copy what the closure needs into a variable of its own first"),
+            .help("take the call apart: `let keys = map.keys(); keys.map(|key| map[key])`")
+            .help("or copy what the closure needs into a variable of its own first"),
             E::ErrorArithmetic(text, _) => {
                 Diagnostic::author("script/arithmetic", lowercase_first(text))
             }
@@ -231,8 +232,8 @@ pub(crate) fn sandbox(error: &SandboxError, limits: &Limits) -> Diagnostic {
             format!("all sandbox threads were busy for {} ms", limits.get(Limit::Time)),
         )
         .help("call again later"),
-        SandboxError::Abandoned => limit_passed(Limit::Time, limits)
-            .help("a native function did not stop; the feature is quarantined"),
+        SandboxError::Overdue(_) => limit_passed(Limit::Time, limits)
+            .help("a single native step took too long; should it never end, the feature is quarantined"),
         SandboxError::Panicked(text) => Diagnostic::author(
             "script/panic",
             format!("the engine gave up on a value it cannot handle: {text}"),

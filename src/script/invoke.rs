@@ -7,7 +7,7 @@ use super::call::{CompileError, Entry, Instance, Instances, Program};
 use super::explain::{self, Explainer};
 use super::frame::{self, Frame};
 use super::meter::{self, Bounds, Spent};
-use super::sandbox::Sandbox;
+use super::sandbox::{Overdue, Sandbox, SandboxError};
 use super::value;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Failure, Headroom, Receipt};
@@ -16,7 +16,7 @@ use crate::limit::{Limit, Limits};
 use rhai::{Dynamic, EvalAltResult};
 use serde_json::Value;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes that a feature may leave behind in all before it is quarantined. A healthy one leaves a
@@ -46,6 +46,15 @@ pub enum MemoryBound {
 pub(crate) struct Health {
     leaked: AtomicI64,
     quarantine: OnceLock<String>,
+    /// The last of its calls that did not end in time.
+    overdue: Mutex<Option<Overdue>>,
+}
+
+/// Why a feature may not run now.
+enum Unfit {
+    Quarantined(String),
+    /// A call of before has not ended.
+    StillRunning,
 }
 
 impl Health {
@@ -62,9 +71,23 @@ impl Health {
         }
     }
 
-    /// Why the feature may not run any more.
-    pub(crate) fn quarantine(&self) -> Option<&str> {
-        self.quarantine.get().map(String::as_str)
+    /// Whether the feature may run.
+    fn examine(&self) -> Result<(), Unfit> {
+        let overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
+        if overdue.as_ref().is_some_and(Overdue::is_abandoned) {
+            self.condemn("a native function of its call did not stop".to_owned());
+        }
+        if let Some(reason) = self.quarantine.get() {
+            return Err(Unfit::Quarantined(reason.clone()));
+        }
+        if overdue.as_ref().is_some_and(Overdue::is_running) {
+            return Err(Unfit::StillRunning);
+        }
+        Ok(())
+    }
+
+    fn is_overdue(&self, job: Overdue) {
+        *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
     }
 }
 
@@ -99,8 +122,8 @@ impl Runnable {
         context: &CallContext,
         convert: Convert<T>,
     ) -> Invocation<T> {
-        if let Some(reason) = self.health.quarantine() {
-            return Invocation::refused(quarantined(reason));
+        if let Err(reason) = self.health.examine() {
+            return Invocation::refused(unfit(&reason));
         }
         let begun = Instant::now();
         let deadline = begun + Duration::from_millis(context.limits.get(Limit::Time));
@@ -118,10 +141,11 @@ impl Runnable {
             invocation
         });
         let mut invocation = answer.unwrap_or_else(|error| {
-            if matches!(error, super::sandbox::SandboxError::Abandoned) {
-                self.health.condemn("a native function of its call did not stop".to_owned());
+            let diagnostic = explain::sandbox(&error, &context.limits);
+            if let SandboxError::Overdue(job) = error {
+                self.health.is_overdue(job);
             }
-            Invocation::refused(explain::sandbox(&error, &context.limits))
+            Invocation::refused(diagnostic)
         });
         invocation.receipt.elapsed = begun.elapsed();
         invocation
@@ -266,9 +290,19 @@ impl Call {
     }
 }
 
-fn quarantined(reason: &str) -> Diagnostic {
-    Diagnostic::author("feature/quarantined", format!("the feature is quarantined: {reason}"))
-        .help("mend the script and load it again; a value that holds itself, through a closure, is never freed")
+fn unfit(reason: &Unfit) -> Diagnostic {
+    match reason {
+        Unfit::Quarantined(reason) => Diagnostic::author(
+            "feature/quarantined",
+            format!("the feature is quarantined: {reason}"),
+        )
+        .help("mend the script and load it again; a value that holds itself, through a closure, is never freed"),
+        Unfit::StillRunning => Diagnostic::operator(
+            "call/busy",
+            "a call of this feature passed its deadline and has not ended yet",
+        )
+        .help("call again in a moment"),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::meter;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +21,10 @@ pub const THREAD_NAME: &str = "peasy-sandbox";
 
 /// How long past its deadline a job may take to end: one native step that was under way.
 const GRACE: Duration = Duration::from_millis(80);
+
+/// How long past that a job may still run before its thread counts as abandoned: a slow native step
+/// on a busy machine ends, a hang does not.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The smallest stack of a sandbox thread. Virtual: pages are used only where a script recurses.
 const MIN_STACK: usize = 256 << 20;
@@ -54,7 +58,27 @@ struct Pool {
     wake: Condvar,
     stack: usize,
     size: usize,
-    abandoned: AtomicUsize,
+    /// Jobs that were given up and may still run.
+    overdue: Mutex<Vec<Overdue>>,
+}
+
+/// A job that nobody waits for any more.
+#[derive(Debug, Clone)]
+pub(crate) struct Overdue {
+    ticket: Arc<Ticket>,
+    since: Instant,
+}
+
+impl Overdue {
+    /// Whether it runs to this moment.
+    pub(crate) fn is_running(&self) -> bool {
+        self.ticket.state.load(Ordering::Acquire) != Ticket::ENDED
+    }
+
+    /// Whether it runs and has run for so long that it will not end.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_running() && self.since.elapsed() > PATIENCE
+    }
 }
 
 #[derive(Default)]
@@ -72,6 +96,7 @@ struct Job {
 
 /// What caller and thread know of one job. Both move its state on by compare-and-exchange only, so
 /// that a job is either answered or given up, never both.
+#[derive(Debug)]
 struct Ticket {
     /// Never the number of another job.
     number: u64,
@@ -86,6 +111,8 @@ impl Ticket {
     const DONE: u8 = 2;
     /// Nobody waits any more: a queued job is skipped, a running one ends its thread.
     const GIVEN_UP: u8 = 3;
+    /// It was given up, and has ended since.
+    const ENDED: u8 = 4;
 
     fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -103,13 +130,13 @@ impl Ticket {
 
 /// Why a job gave no result.
 #[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
+pub(crate) enum SandboxError {
     /// The job was never begun: all threads were busy until the deadline.
     #[error("no sandbox thread was free before the deadline")]
     Busy,
-    /// The job did not end; its thread is abandoned.
-    #[error("the call did not stop at its deadline; its thread was abandoned")]
-    Abandoned,
+    /// The job did not end in time.
+    #[error("the call did not stop at its deadline")]
+    Overdue(Overdue),
     /// The job panicked.
     #[error("a native function panicked: {0}")]
     Panicked(String),
@@ -128,7 +155,7 @@ impl Sandbox {
             wake: Condvar::new(),
             stack: memory.saturating_mul(STACK_PER_MEMORY).max(MIN_STACK),
             size: size.max(1),
-            abandoned: AtomicUsize::new(0),
+            overdue: Mutex::default(),
         });
         Self { _handles: Arc::new(Handles(Arc::clone(&pool))), pool }
     }
@@ -143,9 +170,11 @@ impl Sandbox {
         self.pool.size
     }
 
-    /// Threads that were given up because a native call did not return, and have not ended since.
+    /// Threads whose native call did not return long after its deadline, and has not since.
     pub fn abandoned(&self) -> usize {
-        self.pool.abandoned.load(Ordering::Relaxed)
+        let mut overdue = self.pool.overdue.lock().unwrap_or_else(PoisonError::into_inner);
+        overdue.retain(Overdue::is_running);
+        overdue.iter().filter(|job| job.is_abandoned()).count()
     }
 
     /// Runs `job` on a sandbox thread and waits for it until `deadline` and a little longer.
@@ -186,11 +215,13 @@ impl Sandbox {
             return Err(SandboxError::Busy);
         }
         if ticket.advance(Ticket::RUNNING, Ticket::GIVEN_UP) {
-            self.pool.replace_thread();
-            return Err(SandboxError::Abandoned);
+            return Err(SandboxError::Overdue(self.pool.give_up(ticket)));
         }
         // It ended in this very moment, and the thread sends before it says so.
-        answer.recv().map_or(Err(SandboxError::Abandoned), |r| r.map_err(SandboxError::Panicked))
+        answer
+            .recv()
+            .unwrap_or_else(|_| Err("the answer was lost".to_owned()))
+            .map_err(SandboxError::Panicked)
     }
 }
 
@@ -245,7 +276,7 @@ impl Pool {
             (job.run)(&mut instances);
             if !job.ticket.advance(Ticket::RUNNING, Ticket::DONE) {
                 // Given up; another thread took this one's place.
-                self.abandoned.fetch_sub(1, Ordering::Relaxed);
+                job.ticket.advance(Ticket::GIVEN_UP, Ticket::ENDED);
                 return;
             }
         }
@@ -267,12 +298,16 @@ impl Pool {
         }
     }
 
-    fn replace_thread(self: &Arc<Self>) {
-        self.abandoned.fetch_add(1, Ordering::Relaxed);
+    fn give_up(self: &Arc<Self>, ticket: Arc<Ticket>) -> Overdue {
         if let Err(reason) = self.start() {
-            tracing::error!(%reason, "no thread could take the place of an abandoned one");
+            tracing::error!(%reason, "no thread could take the place of one that is overdue");
             self.state().threads -= 1;
         }
+        let overdue = Overdue { ticket, since: Instant::now() };
+        let mut jobs = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.retain(Overdue::is_running);
+        jobs.push(overdue.clone());
+        overdue
     }
 }
 

@@ -285,7 +285,8 @@ impl Resolver<'_, '_> {
     fn host(&mut self, info: &ModuleInfo, call: &Qualified) {
         let full = || format!("{}::{}", call.module, call.name);
         let span = self.call_span(call);
-        let is_used = |used: &Used| matches!(&used.what, Use::Module(name) if *name == *call.module);
+        let is_used =
+            |used: &Used| matches!(&used.what, Use::Module(name) if *name == *call.module);
         if info.access == Access::Granted && !self.uses.iter().any(is_used) {
             let what = Use::Module(call.module.to_string());
             self.uses.push(Used { what, file: self.file, span, call: full() });

@@ -271,9 +271,10 @@ impl<'a> Program<'a> {
                 (definition.name.clone(), definition.params.len(), node)
             })
             .collect();
-        let uses = self.nodes.into_iter().map(|node| {
-            node.uses.into_iter().map(|used| used.what).collect()
-        });
+        let uses = self
+            .nodes
+            .into_iter()
+            .map(|node| node.uses.into_iter().map(|used| used.what).collect());
         Analysis { functions, calls, uses: uses.collect(), used }
     }
 

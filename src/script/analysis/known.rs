@@ -102,9 +102,25 @@ impl Known {
     }
 }
 
-/// Whether a return type, as metadata print it, is `()` or a result of it, by whatever name: the
-/// innermost first argument says what a success gives.
+/// Whether a return type, as metadata print it, is `()` or a result of it under whatever name:
+/// `Result<(), Box<…>>`, `RhaiResultOf<() >`.
 fn gives_unit(kind: &str) -> bool {
-    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner).trim_start();
-    inner == "()" || inner.starts_with("()>") || inner.starts_with("(),")
+    let inner = kind.split_once('<').map_or(kind, |(_, inner)| inner);
+    let rest = inner.trim_start().strip_prefix("()").map(str::trim_start);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['>', ',']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_is_seen_through_results() {
+        for kind in ["()", "Outcome<()>", "RhaiResultOf<() >", "Result<(), Box<EvalAltResult>>"] {
+            assert!(gives_unit(kind), "{kind}");
+        }
+        for kind in ["", "Dynamic", "Outcome<Dynamic>", "Result<(i64, ()), E>", "(i64)"] {
+            assert!(!gives_unit(kind), "{kind}");
+        }
+    }
 }

@@ -77,7 +77,10 @@ fn in_place(
 ) -> Option<Diagnostic> {
     let Method { call, place } = method;
     let name = call.name.as_str();
-    if *place == Place::Dropped || !known.gives_nothing(name) || !file.named(name, &program.nodes).is_empty() {
+    if *place == Place::Dropped
+        || !known.gives_nothing(name)
+        || !file.named(name, &program.nodes).is_empty()
+    {
         return None;
     }
     // A function that ends in `list.push(x)` means it; one that ends in `text.trim()` does not.

@@ -189,7 +189,11 @@ impl<'a> Loader<'a> {
         ))
     }
 
-    fn resolve(&self, import: &Import, from: Option<&str>) -> Result<(String, Found), Box<Diagnostic>> {
+    fn resolve(
+        &self,
+        import: &Import,
+        from: Option<&str>,
+    ) -> Result<(String, Found), Box<Diagnostic>> {
         check_path(&import.path)?;
         if import.path.starts_with("std/") {
             return match std_source(&import.path) {
