@@ -264,7 +264,7 @@ fn a_project_waits_for_trust() {
         "project",
         place.run(&["list"]),
         place.run(&["list", "--trust"]),
-        place.run(&["call", "word-count", "count_words", "text=a b"]),
+        place.run(&["call", "word-count", "echo", "text=a b"]),
         place.run(&["call", "guard", "kind=shell", "command=ls"]),
         place.run(&["call", "guard", "kind=shell", "command=ls", "--trust"]),
     );

@@ -537,14 +537,14 @@ fn every_limit_is_in_the_table() {
 fn in_words(value: u64, unit: &str) -> String {
     const MIB: u64 = 1 << 20;
     match unit {
-        "bytes" if value % MIB == 0 => return format!("{} MiB", value / MIB),
+        "bytes" if value.is_multiple_of(MIB) => return format!("{} MiB", value / MIB),
         "bytes" => return format!("{} KiB", value / 1024),
         _ => (),
     }
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -1,5 +1,7 @@
 //! The one integration test binary. Each module says what it is for.
 
+#![allow(clippy::disallowed_methods, reason = "tests lay out files and run programs of their own")]
+
 mod annotations;
 mod architecture;
 mod attacks;

@@ -155,7 +155,7 @@ fn print(report: &mut Report, seen: &Seen, deadline: u64, memory: [u64; 3]) {
         &what("worst lateness"),
         Spread { median: worst, least: worst, greatest: worst },
         &beside,
-        Target::AtMost(MOST_LATE),
+        Target::Within(MOST_LATE),
     );
     let abandoned = seen.abandoned as f64;
     report.number(&what("abandoned threads"), abandoned, "", "", Target::AtMost(0.0));

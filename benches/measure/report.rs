@@ -6,6 +6,8 @@ use crate::rounds::{Rounds, Spread};
 #[derive(Debug, Clone, Copy)]
 pub enum Target {
     AtMost(f64),
+    /// A duration in microseconds.
+    Within(f64),
     AtLeast(f64),
     /// Printed beside the others, without a target.
     None,
@@ -14,7 +16,7 @@ pub enum Target {
 impl Target {
     fn verdict(self, figure: f64) -> &'static str {
         match self {
-            Self::AtMost(most) if figure <= most => "met",
+            Self::AtMost(most) | Self::Within(most) if figure <= most => "met",
             Self::AtLeast(least) if figure >= least => "met",
             Self::None => "",
             _ => "MISSED",
@@ -24,6 +26,7 @@ impl Target {
     fn text(self) -> String {
         match self {
             Self::AtMost(most) => format!("≤ {most}"),
+            Self::Within(most) => format!("≤ {:.0} ms", most / 1e3),
             Self::AtLeast(least) => format!("≥ {least}"),
             Self::None => String::new(),
         }
@@ -103,7 +106,7 @@ impl Report {
         let verdict = target.verdict(figure);
         self.with_target += usize::from(!verdict.is_empty());
         self.missed += usize::from(verdict == "MISSED");
-        println!("  {what:<58} {shown:<28} {:<7} {verdict:<6} {beside}", target.text());
+        println!("  {what:<58} {shown:<28} {:<8} {verdict:<6} {beside}", target.text());
     }
 }
 

@@ -140,7 +140,7 @@ fn print(report: &mut Report, what: &str, rounds: &Rounds<7>, with_target: bool)
         &format!("{what}: longest stall, two clients"),
         stall(STALL_TWO),
         "median of the turns",
-        target(Target::AtMost(10_000.0)),
+        target(Target::Within(10_000.0)),
     );
     for (rest, side) in [("one client", STALL_ONE), ("two threads of plain Rust", PLAIN_STALL)] {
         report.time(&format!("{what}: longest stall, {rest}"), stall(side), "", Target::None);

@@ -5,10 +5,11 @@
 //! evaluates. Kept state belongs to one version of one script; caches are never shared between
 //! scripts and are dropped with the tree they were made for. Nothing here decides what may run.
 
-use super::engine;
 use super::compile::{self, Compiled, Constant, SourceError};
+use super::engine;
 use super::guard::Columns;
 use super::source::SourceTree;
+use crate::feature::capability::Capability;
 use crate::feature::grant::GrantSet;
 use rhai::{
     AST, ASTFlags, ASTNode, Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression,
@@ -22,6 +23,8 @@ use std::sync::{Arc, Weak};
 pub(crate) struct Program {
     pub tree: Arc<SourceTree>,
     pub grants: Arc<GrantSet>,
+    /// What the feature asked for, granted or not.
+    pub requested: Vec<Capability>,
 }
 
 /// Where a function is: in the main file, or in a module by its key.
@@ -49,6 +52,7 @@ pub(crate) struct Instances {
     ready: HashMap<usize, Instance>,
     /// Instances made since the dead ones were last swept out.
     fresh: usize,
+    worn: bool,
 }
 
 /// How many new instances bring on a sweep.
@@ -69,9 +73,14 @@ impl Instances {
         Ok(self.ready.get_mut(&key).expect("it was there or was just inserted"))
     }
 
-    /// Drops what this thread keeps of one program.
-    pub(crate) fn forget(&mut self, program: &Arc<Program>) {
-        self.ready.remove(&Arc::as_ptr(program).addr());
+    /// Marks the thread as worn: its stack or its heap grew, and only its end gives that back.
+    pub(crate) fn wear_out(&mut self) {
+        self.worn = true;
+    }
+
+    /// Whether the thread should end after this job.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.worn
     }
 
     /// Drops everything.
@@ -129,7 +138,7 @@ struct Function {
 
 impl Instance {
     fn compile(program: &Arc<Program>) -> Result<Self, CompileError> {
-        let mut engine = engine::runner(&program.grants);
+        let mut engine = engine::runner(&program.grants, &program.requested);
         let mut files: HashMap<_, File> = HashMap::new();
         let mut modules: HashMap<String, Shared<Module>> = HashMap::new();
         for key in bottom_up(&program.tree) {
@@ -301,7 +310,13 @@ fn as_module(engine: &Engine, file: &File) -> Result<Shared<Module>, Box<EvalAlt
     let top_level = imports.chain(constants).collect::<Vec<_>>();
     let ast = AST::new_with_source(top_level, file.ast.shared_lib().clone(), source);
     let mut global = engine.new_global_runtime_state();
-    Module::eval_ast_as_new_raw(&loader, &mut Scope::new(), &mut global, &ast).map(Shared::new)
+    let mut module = Module::eval_ast_as_new_raw(&loader, &mut Scope::new(), &mut global, &ast)?;
+    // What `alias::NAME` reads.
+    for constant in &file.constants {
+        module.set_var(constant.written.clone(), constant.value.clone());
+    }
+    module.build_index();
+    Ok(Shared::new(module))
 }
 
 /// Resolves an alias to the module that was made for it.

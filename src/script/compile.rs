@@ -9,7 +9,9 @@
 use super::engine;
 use super::guard::{self, Columns, GUARD, Mark};
 use super::meter;
-use rhai::{AST, ASTFlags, Dynamic, Engine, Identifier, LexError, ParseError, Position, Stmt, Token};
+use rhai::{
+    AST, ASTFlags, Dynamic, Engine, Identifier, LexError, ParseError, Position, Stmt, Token,
+};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -170,7 +172,11 @@ fn renameable(ast: &AST, constants: &[Constant]) -> BTreeSet<Identifier> {
                 |statement| matches!(statement, Stmt::Import(parts, _) if parts.1.name == name.as_str()),
             )
     };
-    constants.iter().map(|constant| constant.written.clone()).filter(|name| !is_taken(name)).collect()
+    constants
+        .iter()
+        .map(|constant| constant.written.clone())
+        .filter(|name| !is_taken(name))
+        .collect()
 }
 
 /// The constants of the top level. A value that is not a literal is left out; reading the file has
@@ -204,8 +210,14 @@ mod tests {
             ("switch x { 1 => 2 }", "switch __switch( x ) { 1 => 2 }"),
             ("switch f(#{a: [1]}).b { _ => 2 }", "switch __switch( f(#{a: [1]}).b ) { _ => 2 }"),
             ("switch `a${ {1} }b` { _ => 2 }", "switch __switch( `a${ {1} }b` ) { _ => 2 }"),
-            ("switch (if a {1} else {2}) { _ => 2 }", "switch __switch( (if a {1} else {2}) ) { _ => 2 }"),
-            ("switch x\n{ _ => switch y { _ => 1 } }", "switch __switch( x\n) { _ => switch __switch( y ) { _ => 1 } }"),
+            (
+                "switch (if a {1} else {2}) { _ => 2 }",
+                "switch __switch( (if a {1} else {2}) ) { _ => 2 }",
+            ),
+            (
+                "switch x\n{ _ => switch y { _ => 1 } }",
+                "switch __switch( x\n) { _ => switch __switch( y ) { _ => 1 } }",
+            ),
         ] {
             assert_eq!(guarded(source), expected);
             compile(source, None).map(drop).unwrap_or_else(|error| panic!("{source}: {error:?}"));

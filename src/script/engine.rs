@@ -3,6 +3,7 @@
 use super::host::{self, global};
 use super::meter::{self, Kill};
 use super::{frame, native};
+use crate::feature::capability::Capability;
 use crate::feature::event::Level;
 use crate::feature::grant::GrantSet;
 use rhai::module_resolvers::DummyModuleResolver;
@@ -32,12 +33,12 @@ pub(crate) fn parser() -> Engine {
 ///
 /// The engine's own limits on operations and data sizes stay off (in Rhai `0` is unlimited): the
 /// first restart inside callbacks, the second make growth quadratic. The meter counts instead.
-pub(crate) fn runner(grants: &GrantSet) -> Engine {
+pub(crate) fn runner(grants: &GrantSet, requested: &[Capability]) -> Engine {
     static GLOBAL: OnceLock<Shared<Module>> = OnceLock::new();
     let mut engine = parser();
     engine.register_global_module(native::package());
     engine.register_global_module(Shared::clone(GLOBAL.get_or_init(global::module)));
-    for (name, module) in host::granted(grants) {
+    for (name, module) in host::granted(grants, requested) {
         engine.register_static_module(name, module);
     }
     engine.set_module_resolver(DummyModuleResolver::new());

@@ -4,8 +4,8 @@
 
 use super::call::{CompileError, Instance};
 use super::compile::{DIVIDER, SourceError};
-use super::guard::GUARD;
 use super::frame::{Assertion, CallerError, Refusal};
+use super::guard::GUARD;
 use super::host;
 use super::meter::{self, Kill};
 use super::native::display::{self, Style};
@@ -65,9 +65,8 @@ impl Explainer<'_> {
     fn locate(&self, diagnostic: Diagnostic, place: &Place) -> Diagnostic {
         let Some(file) = self.tree.file(place.module) else { return diagnostic };
         point(diagnostic, file, place.position, |line, column| {
-            self.instance.map_or(column, |instance| {
-                instance.original_column(place.module, line, column)
-            })
+            self.instance
+                .map_or(column, |instance| instance.original_column(place.module, line, column))
         })
     }
 
@@ -134,10 +133,7 @@ fn point(
 }
 
 /// The diagnostic of a file that does not compile for running.
-pub(super) fn source(
-    error: &SourceError,
-    file: &SourceFile,
-) -> Diagnostic {
+pub(super) fn source(error: &SourceError, file: &SourceFile) -> Diagnostic {
     let (diagnostic, position) = uncompiled(error);
     // Its position is that of the text as it was written.
     point(diagnostic, file, position, |_, column| column)
@@ -205,23 +201,28 @@ pub(crate) fn limit_passed(limit: Limit, limits: &Limits) -> Diagnostic {
         other => format!("the call passed its bound of {bound} {unit} for {other}"),
     };
     let advice = match limit {
-        Limit::Operations => "move loops over text and lists into `text::` and `list::` functions, which work natively",
+        Limit::Operations => {
+            "move loops over text and lists into `text::` and `list::` functions, which work natively"
+        }
         Limit::Time => "do less in one call, or split the work",
         Limit::Memory => "keep less at once; drop what is not needed, or work in pieces",
         Limit::CallDepth => "check that the recursion ends, or write it as a loop",
         _ => "send less in one call",
     };
-    Diagnostic::author(limit.code(), text)
-        .help(advice)
-        .help(raise(limit, bound))
+    Diagnostic::author(limit.code(), text).help(advice).help(raise(limit, bound))
 }
 
 fn raise(limit: Limit, bound: u64) -> String {
     if bound < limit.default_value() {
-        return format!("the bound was lowered from {}; look for `@limit {limit}`", limit.default_value());
+        return format!(
+            "the bound was lowered from {}; look for `@limit {limit}`",
+            limit.default_value()
+        );
     }
     let (ceiling, unit) = (limit.ceiling(), limit.unit());
-    format!("whoever runs it can raise the bound with `--limit {limit}=…`, at most {ceiling} {unit}")
+    format!(
+        "whoever runs it can raise the bound with `--limit {limit}=…`, at most {ceiling} {unit}"
+    )
 }
 
 /// The diagnostic of a job that the sandbox could not answer.
@@ -232,8 +233,9 @@ pub(crate) fn sandbox(error: &SandboxError, limits: &Limits) -> Diagnostic {
             format!("all sandbox threads were busy for {} ms", limits.get(Limit::Time)),
         )
         .help("call again later"),
-        SandboxError::Overdue(_) => limit_passed(Limit::Time, limits)
-            .help("a single native step took too long; should it never end, the feature is quarantined"),
+        SandboxError::Overdue(_) => limit_passed(Limit::Time, limits).help(
+            "a single native step took too long; should it never end, the feature is quarantined",
+        ),
         SandboxError::Panicked(text) => Diagnostic::author(
             "script/panic",
             format!("the engine gave up on a value it cannot handle: {text}"),
@@ -300,7 +302,9 @@ fn module_not_found(name: &str) -> Diagnostic {
             format!("grant/{name}"),
             format!("this feature was not granted `{name}`"),
         )
-        .help(format!("allow it with `--grant {name}`")),
+        .help(
+            "ask first with `granted(…)`; `peasy list` shows what was denied and how to allow it",
+        ),
         None => Diagnostic::author("call/unknown-module", format!("there is no module `{name}`")),
     }
 }

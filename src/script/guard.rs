@@ -62,12 +62,9 @@ impl Mark {
             }
             Token::LeftBrace => Self::Brace,
             Token::RightParen | Token::RightBracket | Token::RightBrace => Self::Close,
-            Token::If
-            | Token::While
-            | Token::Loop
-            | Token::Do
-            | Token::For
-            | Token::Try => Self::Statement,
+            Token::If | Token::While | Token::Loop | Token::Do | Token::For | Token::Try => {
+                Self::Statement
+            }
             Token::InterpolatedString(..) => Self::Text,
             _ => Self::Other,
         }
@@ -129,9 +126,9 @@ pub(super) fn insert(source: &str, insertions: &[Insertion]) -> String {
     let mut pending = insertions.iter().peekable();
     for (index, line) in source.split_inclusive('\n').enumerate() {
         for (column, letter) in line.chars().enumerate() {
-            while let Some((_, piece)) = pending
-                .next_if(|(at, _)| at.line() == Some(index + 1) && at.position() == Some(column + 1))
-            {
+            while let Some((_, piece)) = pending.next_if(|(at, _)| {
+                at.line() == Some(index + 1) && at.position() == Some(column + 1)
+            }) {
                 text.push_str(piece);
             }
             text.push(letter);
@@ -148,7 +145,8 @@ mod tests {
     fn columns_are_those_of_the_author() {
         let columns = Columns(vec![(1, 7, 10), (1, 9, 2)]);
         // `switch x { y }` becomes `switch __switch( x ) { y }`.
-        let seen: Vec<_> = [1, 7, 17, 18, 19, 21, 23].map(|column| columns.original(1, column)).into();
+        let seen: Vec<_> =
+            [1, 7, 17, 18, 19, 21, 23].map(|column| columns.original(1, column)).into();
         assert_eq!(seen, [1, 7, 7, 8, 9, 9, 11]);
         assert_eq!(columns.original(2, 30), 30);
     }

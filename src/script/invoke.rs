@@ -91,6 +91,10 @@ impl Health {
     }
 }
 
+/// The peak of memory after which a thread is not kept: heap and stack pages that a call touched
+/// stay with its thread, and a new one costs less than such a call.
+const WEAR: u64 = 8 << 20;
+
 /// What came of one call, before it is an outcome or a decision.
 pub(crate) struct Invocation<T> {
     pub result: Result<T, Failure>,
@@ -179,9 +183,9 @@ impl Call {
         let result = self.evaluate(instances, arguments, convert);
         let left = frame::leave();
         let spent = meter::end();
-        if spent.killed.is_some() {
-            // A kill may leave a half-filled cache behind.
-            instances.forget(&self.runnable.program);
+        if spent.killed.is_some() || spent.peak_memory > WEAR {
+            // A kill may leave a half-filled cache behind, and deep recursion its stack.
+            instances.wear_out();
         }
         self.runnable.health.record(spent.left_behind);
         let failed = result.is_err();
@@ -308,13 +312,13 @@ fn unfit(reason: &Unfit) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Span;
     use crate::feature::call::{Cancel, Conditions};
     use crate::feature::event::Silent;
     use crate::feature::grant::GrantSet;
     use crate::feature::id::FeatureId;
     use crate::script::runtime::TO_RESULT;
     use crate::script::source::{ImportEdge, SourceFile, SourceTree};
-    use crate::diagnostic::Span;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -342,7 +346,11 @@ mod tests {
             root: "/".into(),
         };
         Arc::new(Runnable {
-            program: Arc::new(Program { tree: Arc::new(tree), grants: Arc::new(GrantSet::none()) }),
+            program: Arc::new(Program {
+                tree: Arc::new(tree),
+                grants: Arc::new(GrantSet::none()),
+                requested: Vec::new(),
+            }),
             sandbox: Sandbox::new(1, Limit::Memory.default_value()),
             channels: Arc::new([]),
             memory: MemoryBound::Metered,
@@ -367,7 +375,11 @@ mod tests {
         runnable.invoke(&entry, arguments, &context, TO_RESULT)
     }
 
-    fn call(runnable: &Arc<Runnable>, function: &str, arguments: Vec<Value>) -> Result<Value, String> {
+    fn call(
+        runnable: &Arc<Runnable>,
+        function: &str,
+        arguments: Vec<Value>,
+    ) -> Result<Value, String> {
         let invocation = call_with(runnable, function, arguments, Limits::default());
         invocation.result.map_err(|failure| failure.diagnostics[0].to_string())
     }
@@ -383,16 +395,19 @@ mod tests {
             fn all() { [LIMIT, global::LIMIT, LIST[1][0], MAP.a.b, helper(), closure(), nested()] }
             fn shadowed(LIMIT) { LIMIT }
             fn lent() { part::apply(|x| x + LIMIT, 1) }
-            fn theirs() { [part::limit(), LIMIT] }
+            fn theirs() { [part::limit(), LIMIT, part::LIMIT] }
             fn change() { LIMIT = 4; }
             "#,
-            &[("part", "const LIMIT = 100; fn apply(f, x) { f.call(x) } fn limit() { let f = |x| x + LIMIT; f.call(global::LIMIT) }")],
+            &[(
+                "part",
+                "const LIMIT = 100; fn apply(f, x) { f.call(x) } fn limit() { let f = |x| x + LIMIT; f.call(global::LIMIT) }",
+            )],
         );
         let seen = call(&runnable, "all", vec![]);
         assert_eq!(seen, Ok(json!([3, 3, 2, 4, 30, [4, 5], 4])));
         assert_eq!(call(&runnable, "shadowed", vec![json!(7)]), Ok(json!(7)));
         assert_eq!(call(&runnable, "lent", vec![]), Ok(json!(4)));
-        assert_eq!(call(&runnable, "theirs", vec![]), Ok(json!([200, 3])));
+        assert_eq!(call(&runnable, "theirs", vec![]), Ok(json!([200, 3, 100])));
         assert!(call(&runnable, "change", vec![]).is_err_and(|text| text.contains("constant")));
     }
 
@@ -457,10 +472,16 @@ mod tests {
 
     #[test]
     fn kept_state_does_not_remember_calls() {
-        let runnable = runnable("fn f(x) { let y = x; y += 1; y } fn g(x) { if x > 1 { return x; } f(x) }", &[]);
+        let runnable = runnable(
+            "fn f(x) { let y = x; y += 1; y } fn g(x) { if x > 1 { return x; } f(x) }",
+            &[],
+        );
         for x in 0..50 {
             assert_eq!(call(&runnable, "f", vec![json!(x)]), Ok(json!(x + 1)));
-            assert_eq!(call(&runnable, "g", vec![json!(x)]), Ok(json!(if x > 1 { x } else { x + 1 })));
+            assert_eq!(
+                call(&runnable, "g", vec![json!(x)]),
+                Ok(json!(if x > 1 { x } else { x + 1 }))
+            );
         }
     }
 }

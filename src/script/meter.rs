@@ -327,9 +327,7 @@ pub(crate) fn charge_bytes(bytes: usize) -> Result<(), Box<EvalAltResult>> {
 /// They do not fit; the call is over.
 pub(crate) fn reserve(bytes: usize) -> Result<(), Box<EvalAltResult>> {
     let wanted = isize::try_from(bytes).unwrap_or(isize::MAX);
-    let fits = GAUGE.with(|gauge| {
-        gauge.live.get().saturating_add(wanted) <= gauge.max_live.get()
-    });
+    let fits = GAUGE.with(|gauge| gauge.live.get().saturating_add(wanted) <= gauge.max_live.get());
     if fits { Ok(()) } else { Err(kill(Limit::Memory)) }
 }
 

@@ -91,7 +91,7 @@ impl ScriptRuntime {
     pub fn known() -> &'static Known {
         static KNOWN: OnceLock<Known> = OnceLock::new();
         KNOWN.get_or_init(|| {
-            let all = engine::runner(&GrantSet::none());
+            let all = engine::runner(&GrantSet::none(), &[]);
             Known::collect(&all, host::modules())
         })
     }
@@ -143,7 +143,12 @@ impl ScriptRuntime {
         grants: GrantSet,
         channels: Arc<[ChannelName]>,
     ) -> Arc<Runnable> {
-        let program = Program { tree: Arc::clone(&script.tree), grants: Arc::new(grants) };
+        let requests = script.descriptor.requests.iter();
+        let program = Program {
+            tree: Arc::clone(&script.tree),
+            grants: Arc::new(grants),
+            requested: requests.map(|request| request.capability.clone()).collect(),
+        };
         Arc::new(Runnable {
             program: Arc::new(program),
             sandbox: self.sandbox.clone(),
@@ -237,8 +242,12 @@ struct ScriptTool {
 
 impl Tool for ScriptTool {
     fn call(&self, arguments: Arguments, context: &CallContext) -> Outcome {
-        let Invocation { result, notices, receipt, .. } =
-            self.runnable.invoke(&self.entry, arguments.into_values().collect(), context, TO_RESULT);
+        let Invocation { result, notices, receipt, .. } = self.runnable.invoke(
+            &self.entry,
+            arguments.into_values().collect(),
+            context,
+            TO_RESULT,
+        );
         Outcome { result, notices, receipt }
     }
 
@@ -252,7 +261,8 @@ impl Tool for ScriptTool {
         else {
             return problem;
         };
-        let above = lines[..function].iter().rev().take_while(|line| line.trim_start().starts_with("///"));
+        let above =
+            lines[..function].iter().rev().take_while(|line| line.trim_start().starts_with("///"));
         let (index, word) = above
             .enumerate()
             .find(|(_, line)| line.contains("@returns"))
@@ -314,7 +324,9 @@ const TO_DECISION: Convert<Decision> = |returned: &Dynamic, _: &Limits| {
             "hook/decision-dropped",
             "the hook made a decision and did not return it",
         )
-        .help("write `return deny(…);`, or make the decision the last expression without a semicolon"));
+        .help(
+            "write `return deny(…);`, or make the decision the last expression without a semicolon",
+        ));
     }
     Ok(Decision::Proceed)
 };

@@ -279,6 +279,17 @@ impl Pool {
                 job.ticket.advance(Ticket::GIVEN_UP, Ticket::ENDED);
                 return;
             }
+            if instances.is_worn() {
+                return self.retire();
+            }
+        }
+    }
+
+    /// Gives up this thread's place, or leaves it to another where jobs are waiting.
+    fn retire(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.queue.is_empty() || self.start().is_err() {
+            state.threads -= 1;
         }
     }
 

@@ -148,11 +148,8 @@ impl Case<'_> {
                 return (Err(worst(mismatches, Subject::Arguments)), Receipt::default());
             }
         };
-        let limits = self
-            .run
-            .limits
-            .lowered(&self.script.descriptor.limits)
-            .lowered(&declaration.limits);
+        let limits =
+            self.run.limits.lowered(&self.script.descriptor.limits).lowered(&declaration.limits);
         let invocation = self.runnable.invoke(
             self.entry,
             arguments.into_values().collect(),
@@ -220,13 +217,14 @@ fn same(left: &Value, right: &Value) -> bool {
             left == right || left.as_f64() == right.as_f64()
         }
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(key, value)| {
-                    right.get(key).is_some_and(|other| same(value, other))
-                })
+                && left
+                    .iter()
+                    .all(|(key, value)| right.get(key).is_some_and(|other| same(value, other)))
         }
         _ => left == right,
     }
@@ -240,4 +238,3 @@ fn brief(value: &Value) -> String {
     }
     text
 }
-

@@ -513,6 +513,7 @@ fn with<T: Clone + 'static, R>(value: &Dynamic, action: impl FnOnce(&T) -> Walke
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the tests evaluate values alone, without a sandbox")]
 mod tests {
     use super::*;
     use rhai::{Engine, FnPtr};

@@ -109,10 +109,8 @@ fn settle(tool: &InstalledTool, outcome: Outcome, bytes_in: u64) -> Outcome {
         .and_then(|value| check_result(tool, value, limits))
         .map_err(|failure| bounded(failure, limits));
     receipt.bytes_in = bytes_in;
-    receipt.bytes_out = match &result {
-        Ok(value) => json_bytes(value, u64::MAX).unwrap_or_default(),
-        Err(_) => 0,
-    };
+    receipt.bytes_out = result.as_ref().map_or(0, |(_, bytes)| *bytes);
+    let result = result.map(|(value, _)| value);
     let notices = match result {
         Ok(_) => bound_notices(notices, tool.feature.grants(), limits),
         Err(_) => Vec::new(),
@@ -120,18 +118,27 @@ fn settle(tool: &InstalledTool, outcome: Outcome, bytes_in: u64) -> Outcome {
     Outcome { result, notices, receipt }
 }
 
-fn check_result(tool: &InstalledTool, value: Value, limits: &Limits) -> Result<Value, Failure> {
+/// The result as the caller gets it, and its bytes as JSON.
+fn check_result(
+    tool: &InstalledTool,
+    value: Value,
+    limits: &Limits,
+) -> Result<(Value, u64), Failure> {
     let most = limits.get(Limit::Result);
     let kind = tool.declaration().returns.as_ref().unwrap_or(&Type::Any);
     let value = kind.check(value).map_err(|mismatches| {
         let problems = mismatches.into_iter().map(|each| each.into_diagnostic(Subject::Result));
         Failure { diagnostics: problems.map(|problem| tool.code.locate(problem)).collect() }
     })?;
-    if json_bytes(&value, most).is_some() {
-        return Ok(value);
+    if let Some(bytes) = json_bytes(&value, most) {
+        return Ok((value, bytes));
     }
     match value {
-        Value::String(text) => cut_result(&text, most).map(Value::String),
+        Value::String(text) => cut_result(&text, most).map(|cut| {
+            let cut = Value::String(cut);
+            let bytes = json_bytes(&cut, most).unwrap_or(most);
+            (cut, bytes)
+        }),
         _ => None,
     }
     .ok_or_else(|| tool.code.locate(result_too_large(most)).into())

@@ -9,9 +9,7 @@ use crate::feature::capability::Capability;
 use crate::feature::catalog::{Catalog, InFlight};
 use crate::feature::descriptor::{FeatureDescriptor, Need};
 use crate::feature::event::Sink;
-use crate::feature::grant::{
-    GrantSet, HostPolicy, Verdict, grant_command, trust_command,
-};
+use crate::feature::grant::{GrantSet, HostPolicy, Verdict, grant_command, trust_command};
 use crate::feature::id::{FeatureId, ToolName};
 use crate::feature::measure::{bound_diagnostics, shortened};
 use crate::feature::report::{

@@ -149,7 +149,7 @@ impl Resolver<'_, '_> {
             let problem = problem.help(format!("write `{module}::{name}(…)`"));
             return match info.access {
                 Access::Everybody => problem,
-                Access::Granted => {
+                Access::Granted | Access::Silent => {
                     problem.help(format!("and request it: {}", request_line(module)))
                 }
             };
@@ -287,7 +287,7 @@ impl Resolver<'_, '_> {
         let span = self.call_span(call);
         let is_used =
             |used: &Used| matches!(&used.what, Use::Module(name) if *name == *call.module);
-        if info.access == Access::Granted && !self.uses.iter().any(is_used) {
+        if info.access != Access::Everybody && !self.uses.iter().any(is_used) {
             let what = Use::Module(call.module.to_string());
             self.uses.push(Used { what, file: self.file, span, call: full() });
         }

@@ -28,9 +28,11 @@ pub(crate) fn module() -> Shared<Module> {
     }
     builder
         .docs(&["/// Shows how far a long piece of work is: `emit::progress(3, 10, \"reading\")`."])
-        .function("progress", ["done: number", "total: number"], |done: Dynamic, total: Dynamic| {
-            progress(done, total, None)
-        });
+        .function(
+            "progress",
+            ["done: number", "total: number"],
+            |done: Dynamic, total: Dynamic| progress(done, total, None),
+        );
     builder.function(
         "progress",
         ["done: number", "total: number", "text: string"],
@@ -81,8 +83,7 @@ fn to(channel: &str, summary: &str, detail: Option<String>) -> Native {
             ))
         })
     })?;
-    let body =
-        EventBody::Message { level: Level::Info, summary: summary.to_owned(), detail };
+    let body = EventBody::Message { level: Level::Info, summary: summary.to_owned(), detail };
     send(Some(declared), body)
 }
 

@@ -105,7 +105,8 @@ fn decide(decision: Decision) -> Native<Decision> {
 const DECISION_BYTES: usize = 1 << 20;
 
 fn plain(value: &Dynamic) -> Native<Value> {
-    value::to_json(value, value::Budget::of_bytes(DECISION_BYTES)).map_err(|reason| error(reason.to_string()))
+    value::to_json(value, value::Budget::of_bytes(DECISION_BYTES))
+        .map_err(|reason| error(reason.to_string()))
 }
 
 fn kind(decision: &Decision) -> &'static str {

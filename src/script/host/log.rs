@@ -15,9 +15,11 @@ pub(crate) fn module() -> Shared<Module> {
         ("warn", Level::Warn),
         ("error", Level::Error),
     ] {
-        builder
-            .docs(&["/// Writes a line to the log: `log::info(\"read 3 files\")`."])
-            .function(name, ["value: any"], move |value: Dynamic| write(level, &value));
+        builder.docs(&["/// Writes a line to the log: `log::info(\"read 3 files\")`."]).function(
+            name,
+            ["value: any"],
+            move |value: Dynamic| write(level, &value),
+        );
     }
     builder.build()
 }

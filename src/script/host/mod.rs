@@ -14,6 +14,7 @@ pub(crate) mod random;
 pub(crate) mod text;
 pub(crate) mod time;
 
+use crate::feature::capability::Capability;
 use crate::feature::grant::GrantSet;
 use crate::script::frame::Frame;
 use rhai::{
@@ -41,6 +42,9 @@ pub(crate) enum Access {
     Everybody,
     /// Scripts that were granted a capability of the module's name.
     Granted,
+    /// Scripts that asked for a capability of the module's name; its functions look at the grant
+    /// and, without it, do nothing but count.
+    Silent,
 }
 
 impl HostModule {
@@ -67,22 +71,19 @@ impl HostModule {
 
 /// Every host module. A new one is one file and one line.
 pub(crate) fn modules() -> &'static [HostModule] {
-    use Access::{Everybody, Granted};
+    use Access::{Everybody, Granted, Silent};
     const fn open(name: &'static str, build: fn() -> Shared<Module>) -> HostModule {
         HostModule { name, access: Everybody, build: Some(build), known: &[] }
     }
-    const fn guarded(name: &'static str, build: fn() -> Shared<Module>) -> HostModule {
-        HostModule { name, access: Granted, build: Some(build), known: &[] }
+    const fn silent(name: &'static str, build: fn() -> Shared<Module>) -> HostModule {
+        HostModule { name, access: Silent, build: Some(build), known: &[] }
     }
-    const fn absent(
-        name: &'static str,
-        known: &'static [(&'static str, usize)],
-    ) -> HostModule {
+    const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
-    static MODULES: [HostModule; 17] = [
-        guarded("emit", emit::module),
-        guarded("notify", notify::module),
+    static MODULES: [HostModule; 18] = [
+        silent("emit", emit::module),
+        silent("notify", notify::module),
         open("json", json::module),
         open("list", list::module),
         open("log", log::module),
@@ -110,6 +111,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
         absent("memory", &[]),
         absent("pod", &[]),
         absent("provider", &[("call", 2)]),
+        absent("secret", &[]),
         absent("workitem", &[]),
     ];
     &MODULES
@@ -120,15 +122,23 @@ pub(crate) fn find(name: &str) -> Option<&'static HostModule> {
     modules().iter().find(|module| module.name == name)
 }
 
-/// The modules built once and shared by every engine, with those a set of grants opens.
-pub(crate) fn granted(grants: &GrantSet) -> impl Iterator<Item = (&'static str, Shared<Module>)> {
+/// The modules that a feature may call, built once and shared by every engine: those for everybody,
+/// those that its grants open, and those that do nothing without a grant and that it asked for.
+pub(crate) fn granted(
+    grants: &GrantSet,
+    requested: &[Capability],
+) -> impl Iterator<Item = (&'static str, Shared<Module>)> {
     static BUILT: OnceLock<Vec<(&'static HostModule, Shared<Module>)>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         modules().iter().filter_map(|module| Some((module, (module.build?)()))).collect()
     });
     built
         .iter()
-        .filter(|(module, _)| module.access == Access::Everybody || grants.opens(module.name))
+        .filter(|(module, _)| match module.access {
+            Access::Everybody => true,
+            Access::Granted => grants.opens(module.name),
+            Access::Silent => requested.iter().any(|one| one.module() == Some(module.name)),
+        })
         .map(|(module, built)| (module.name, Shared::clone(built)))
 }
 
@@ -155,7 +165,15 @@ impl ModuleBuilder {
     }
 
     /// Adds a function.
-    pub(crate) fn function<A, const N: usize, const X: bool, R, const F: bool, FUNC, const P: usize>(
+    pub(crate) fn function<
+        A,
+        const N: usize,
+        const X: bool,
+        R,
+        const F: bool,
+        FUNC,
+        const P: usize,
+    >(
         &mut self,
         name: &str,
         parameters: [&str; P],

@@ -281,6 +281,7 @@ pub(super) mod natives {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the tests evaluate values alone, without a sandbox")]
 mod tests {
     use super::*;
     use crate::script::native::trial::{bounded, nested, ours, stock};

@@ -1,5 +1,10 @@
 //! The natives as a whole: they answer as stock Rhai does, keep their bounds, and are reviewed.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests evaluate natives alone, without a sandbox"
+)]
+
 use super::trial::{bounded, ours, stock};
 use crate::limit::Limit;
 use crate::script::meter::Spent;
