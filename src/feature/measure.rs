@@ -5,6 +5,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::limit::{Limit, Limits};
 use serde::Serialize;
+use serde_json::{Number, Value};
 use std::io;
 
 /// Most bytes of one text in a diagnostic that a feature wrote.
@@ -19,6 +20,65 @@ pub(super) fn json_bytes(value: &impl Serialize, most: u64) -> Option<u64> {
     let mut counter = Counter { bytes: 0, most };
     serde_json::to_writer(&mut counter, value).ok()?;
     Some(counter.bytes)
+}
+
+/// [`json_bytes`] for a value that is JSON already, several times as fast: nothing is written. A
+/// value nested deeper than any text that is parsed counts as too large.
+pub(super) fn value_bytes(value: &Value, most: u64) -> Option<u64> {
+    let mut bytes = 0;
+    add_value(value, MOST_NESTED, most, &mut bytes)?;
+    Some(bytes)
+}
+
+/// How deeply values may nest; one level more than a parsed text can.
+const MOST_NESTED: usize = 129;
+
+fn add_value(value: &Value, depth: usize, most: u64, bytes: &mut u64) -> Option<()> {
+    *bytes += match value {
+        Value::Null | Value::Bool(true) => 4,
+        Value::Bool(false) => 5,
+        Value::Number(number) => number_bytes(number)?,
+        Value::String(text) => text_bytes(text),
+        // The brackets, and a comma between two parts.
+        Value::Array(parts) => 2 + (parts.len() as u64).saturating_sub(1),
+        // And a colon in each.
+        Value::Object(fields) => {
+            let colons = fields.len() as u64;
+            2 + colons.saturating_sub(1)
+                + colons
+                + fields.keys().map(|key| text_bytes(key)).sum::<u64>()
+        }
+    };
+    let depth = depth.checked_sub(1)?;
+    match value {
+        Value::Array(parts) => {
+            parts.iter().try_for_each(|part| add_value(part, depth, most, bytes))?;
+        }
+        Value::Object(fields) => {
+            fields.values().try_for_each(|part| add_value(part, depth, most, bytes))?;
+        }
+        _ => (),
+    }
+    (*bytes <= most).then_some(())
+}
+
+fn number_bytes(number: &Number) -> Option<u64> {
+    match number.as_i64() {
+        Some(integer) => {
+            let digits = u64::from(integer.unsigned_abs().checked_ilog10().unwrap_or(0)) + 1;
+            Some(digits + u64::from(integer < 0))
+        }
+        None => json_bytes(number, u64::MAX),
+    }
+}
+
+fn text_bytes(text: &str) -> u64 {
+    let escapes = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 1,
+        byte if byte < b' ' => 5,
+        _ => 0,
+    };
+    2 + text.len() as u64 + text.bytes().map(escapes).sum::<u64>()
 }
 
 struct Counter {
@@ -109,5 +169,50 @@ pub(super) fn bound_diagnostics(list: &mut Vec<Diagnostic>, limits: &Limits) {
     if more > 0 {
         let text = format!("{} more diagnostics are not shown", more + 1);
         list.push(Diagnostic::note(Limit::Diagnostics.code(), text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                proptest::collection::btree_map(any::<String>(), inner, 0..8)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn counting_is_writing(value in any_value()) {
+            let written = value.to_string().len() as u64;
+            prop_assert_eq!(value_bytes(&value, u64::MAX), Some(written));
+            prop_assert_eq!(value_bytes(&value, written), Some(written));
+            prop_assert_eq!(value_bytes(&value, written - 1), None);
+            prop_assert_eq!(json_bytes(&value, u64::MAX), Some(written));
+        }
+    }
+
+    #[test]
+    fn what_no_text_can_hold_is_too_large() {
+        let mut value = json!(1);
+        for _ in 0..1_000 {
+            value = json!([value]);
+        }
+        assert_eq!(value_bytes(&value, u64::MAX), None);
     }
 }

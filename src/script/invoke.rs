@@ -95,6 +95,14 @@ impl Health {
 /// stay with its thread, and a new one costs less than such a call.
 const WEAR: u64 = 8 << 20;
 
+/// Marks the thread as worn where work on it was heavy. A kill may also leave a half-filled cache
+/// behind, and deep recursion its stack.
+pub(super) fn wear(instances: &mut Instances, spent: &Spent) {
+    if spent.killed.is_some() || spent.peak_memory > WEAR {
+        instances.wear_out();
+    }
+}
+
 /// What came of one call, before it is an outcome or a decision.
 pub(crate) struct Invocation<T> {
     pub result: Result<T, Failure>,
@@ -183,10 +191,7 @@ impl Call {
         let result = self.evaluate(instances, arguments, convert);
         let left = frame::leave();
         let spent = meter::end();
-        if spent.killed.is_some() || spent.peak_memory > WEAR {
-            // A kill may leave a half-filled cache behind, and deep recursion its stack.
-            instances.wear_out();
-        }
+        wear(instances, &spent);
         self.runnable.health.record(spent.left_behind);
         let failed = result.is_err();
         Invocation {
@@ -204,7 +209,7 @@ impl Call {
             .get(&self.runnable.program)
             .and_then(|instance| instance.prepare(&self.entry))
             .map_err(|error: CompileError| self.explainer(None).uncompiled(&error));
-        meter::end();
+        wear(instances, &meter::end());
         ready
     }
 

@@ -194,6 +194,24 @@ unsafe impl GlobalAlloc for Meter {
     }
 }
 
+/// Asks the allocator to return what this process freed to the operating system.
+///
+/// glibc keeps the heaps of threads that have ended; a call that held much would leave its share
+/// with the process for good.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) fn give_back() {
+    #[expect(unsafe_code, reason = "a function of the C library that std does not wrap")]
+    unsafe extern "C" {
+        /// Source: malloc_trim(3).
+        safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    malloc_trim(0);
+}
+
+/// Other allocators return what was freed by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn give_back() {}
+
 impl Meter {
     /// Whether this process allocates through a [`Meter`].
     pub fn is_installed() -> bool {

@@ -3,8 +3,8 @@
 //! A script enters the registry through the same door as a feature written in Rust.
 
 use super::analysis::Known;
-use super::call::{Entry, Program};
-use super::invoke::{Convert, Invocation, MemoryBound, Runnable};
+use super::call::{Entry, Instances, Program};
+use super::invoke::{Convert, Invocation, MemoryBound, Runnable, wear};
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::{compile, engine, explain, host, meter, value};
@@ -116,9 +116,9 @@ impl ScriptRuntime {
             Instant::now() + READ_TIME * u32::try_from(locations.len()).unwrap_or(u32::MAX);
         let jobs = locations.to_vec();
         let memory = self.memory;
-        let read = self
-            .sandbox
-            .run(deadline, move |_| jobs.iter().map(|job| read_one(job, memory)).collect());
+        let read = self.sandbox.run(deadline, move |thread| {
+            jobs.iter().map(|job| read_one(job, memory, thread)).collect()
+        });
         read.unwrap_or_else(|error| self.read_singly(locations, &error))
     }
 
@@ -159,7 +159,7 @@ impl ScriptRuntime {
     }
 }
 
-fn read_one(location: &Location, memory: MemoryBound) -> ReadOutcome {
+fn read_one(location: &Location, memory: MemoryBound, thread: &mut Instances) -> ReadOutcome {
     meter::begin(meter::Bounds {
         operations: u64::MAX,
         memory: (memory == MemoryBound::Metered).then_some(READ_MEMORY),
@@ -169,7 +169,7 @@ fn read_one(location: &Location, memory: MemoryBound) -> ReadOutcome {
     let source = location.source.clone();
     let mut outcome = Script::read(&location.path, source, ScriptRuntime::known(), &meter::tick);
     check_guards(&mut outcome);
-    meter::end();
+    wear(thread, &meter::end());
     outcome
 }
 

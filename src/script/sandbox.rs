@@ -280,7 +280,9 @@ impl Pool {
                 return;
             }
             if instances.is_worn() {
-                return self.retire();
+                self.retire();
+                drop(instances);
+                return meter::give_back();
             }
         }
     }

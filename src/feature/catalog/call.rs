@@ -8,7 +8,7 @@ use crate::feature::event::Sink;
 use crate::feature::gate::{Gate, Span};
 use crate::feature::grant::GrantSet;
 use crate::feature::measure::{
-    bound_diagnostics, cut, json_bytes, json_char_bytes, prefix, shortened,
+    bound_diagnostics, cut, json_char_bytes, prefix, shortened, value_bytes,
 };
 use crate::feature::schema::{Arguments, Subject, Type};
 use crate::limit::{Limit, Limits};
@@ -65,7 +65,7 @@ fn prepare<'a>(
         enter(&tool.feature.in_flight, &tool.limits)?,
     ];
     let most = tool.limits.get(Limit::Arguments);
-    let bytes_in = json_bytes(&arguments, most).ok_or_else(|| early(arguments_too_large(most)))?;
+    let bytes_in = value_bytes(&arguments, most).ok_or_else(|| early(arguments_too_large(most)))?;
     match tool.declaration().parameters.check_value(arguments) {
         Ok(arguments) => Ok(Ready { tool, arguments, bytes_in, _places: places }),
         Err(mismatches) => {
@@ -130,13 +130,13 @@ fn check_result(
         let problems = mismatches.into_iter().map(|each| each.into_diagnostic(Subject::Result));
         Failure { diagnostics: problems.map(|problem| tool.code.locate(problem)).collect() }
     })?;
-    if let Some(bytes) = json_bytes(&value, most) {
+    if let Some(bytes) = value_bytes(&value, most) {
         return Ok((value, bytes));
     }
     match value {
         Value::String(text) => cut_result(&text, most).map(|cut| {
             let cut = Value::String(cut);
-            let bytes = json_bytes(&cut, most).unwrap_or(most);
+            let bytes = value_bytes(&cut, most).unwrap_or(most);
             (cut, bytes)
         }),
         _ => None,
