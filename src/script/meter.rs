@@ -194,19 +194,46 @@ unsafe impl GlobalAlloc for Meter {
     }
 }
 
+/// Bytes above which glibc gives an allocation pages of its own, which go back when it is freed.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const OWN_PAGES: std::ffi::c_int = 4 << 20;
+
+/// Free bytes at the end of a heap above which glibc returns them.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT: std::ffi::c_int = 8 << 20;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "functions of the C library that std does not wrap")]
+unsafe extern "C" {
+    /// Source: malloc_trim(3).
+    safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    /// Source: mallopt(3).
+    safe fn mallopt(parameter: std::ffi::c_int, value: std::ffi::c_int) -> std::ffi::c_int;
+}
+
+/// Keeps glibc from holding on to what calls free: by itself it raises both bounds to the largest
+/// allocation it has seen, and every thread's heap may then keep that much for good.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) fn settle_allocator() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    /// Source: the header malloc.h of glibc.
+    const M_TRIM_THRESHOLD: std::ffi::c_int = -1;
+    const M_MMAP_THRESHOLD: std::ffi::c_int = -3;
+    ONCE.call_once(|| {
+        mallopt(M_MMAP_THRESHOLD, OWN_PAGES);
+        mallopt(M_TRIM_THRESHOLD, KEPT);
+    });
+}
+
 /// Asks the allocator to return what this process freed to the operating system.
-///
-/// glibc keeps the heaps of threads that have ended; a call that held much would leave its share
-/// with the process for good.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn give_back() {
-    #[expect(unsafe_code, reason = "a function of the C library that std does not wrap")]
-    unsafe extern "C" {
-        /// Source: malloc_trim(3).
-        safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
-    }
     malloc_trim(0);
 }
+
+/// Other allocators settle by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn settle_allocator() {}
 
 /// Other allocators return what was freed by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

@@ -149,6 +149,7 @@ impl Sandbox {
     /// A sandbox of at most `size` threads for calls of at most `memory` bytes each. Threads start
     /// when they are needed.
     pub fn new(size: usize, memory: u64) -> Self {
+        meter::settle_allocator();
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         let pool = Arc::new(Pool {
             state: Mutex::default(),
