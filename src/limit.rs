@@ -78,7 +78,7 @@ const TABLE: [Row; 14] = [
 ];
 
 /// The units that values may be written in: names, the limit's unit that they measure, factors.
-const UNITS: [(&str, &str, u64); 12] = [
+pub(crate) const UNITS: [(&str, &str, u64); 12] = [
     ("B", "bytes", 1),
     ("KiB", "bytes", KIB),
     ("MiB", "bytes", MIB),

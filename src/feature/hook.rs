@@ -191,6 +191,22 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// The word for its kind, as scripts and messages use it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Proceed => "proceed",
+            Self::Stop { .. } => "stop",
+            Self::Deny { .. } => "deny",
+            Self::Answer { .. } => "answer",
+            Self::Ask { .. } => "ask",
+            Self::Rewrite { .. } => "rewrite",
+            Self::Replace { .. } => "replace",
+            Self::Again { .. } => "again",
+        }
+    }
+}
+
 /// What came of one hook on one event.
 #[derive(Debug, Clone)]
 pub struct HookOutcome {

@@ -85,7 +85,7 @@ fn not_allowed(hook: &InstalledHook, decision: &Decision) -> Option<Diagnostic> 
     if point.allows(decision) {
         return None;
     }
-    let message = format!("`{}` means nothing at `{point}`", word(decision));
+    let message = format!("`{}` means nothing at `{point}`", decision.name());
     let help = format!("return one of: {}", allowed(point));
     Some(Diagnostic::author("hook/decision-not-allowed", message).help(help))
 }
@@ -102,7 +102,7 @@ fn not_granted(hook: &InstalledHook, decision: &Decision) -> Option<Diagnostic> 
     }
     let feature = hook.feature();
     let message =
-        format!("`{}` needs `{needed}`, which is not granted to `{feature}`", word(decision));
+        format!("`{}` needs `{needed}`, which is not granted to `{feature}`", decision.name());
     let diagnostic = Diagnostic::operator(needed.denial_code(), message);
     Some(diagnostic.help(format!("allow it with `{}`", grant_command(feature, &needed))))
 }
@@ -128,7 +128,7 @@ fn too_large(hook: &InstalledHook, decision: &Decision) -> Option<Diagnostic> {
         return None;
     }
     let most = hook.limits.get(limit);
-    let message = format!("`{}` carries more than {most} {}", word(decision), limit.unit());
+    let message = format!("`{}` carries more than {most} {}", decision.name(), limit.unit());
     Some(Diagnostic::author(limit.code(), message).help("say it in fewer words"))
 }
 
@@ -153,19 +153,6 @@ fn unknown_hook(catalog: &Catalog, feature: &FeatureId, name: &str) -> Diagnosti
     };
     let message = format!("`{feature}` has no hook `{shown}`");
     Diagnostic::caller("hook/unknown", message).help(help)
-}
-
-fn word(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Proceed => "proceed",
-        Decision::Stop { .. } => "stop",
-        Decision::Deny { .. } => "deny",
-        Decision::Answer { .. } => "answer",
-        Decision::Ask { .. } => "ask",
-        Decision::Rewrite { .. } => "rewrite",
-        Decision::Replace { .. } => "replace",
-        Decision::Again { .. } => "again",
-    }
 }
 
 fn allowed(point: HookPoint) -> &'static str {

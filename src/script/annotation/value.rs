@@ -4,7 +4,7 @@ use super::tag::{Piece, Tag, clip};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::descriptor::{Example, ToolHints};
 use crate::feature::schema::{TypeError, parse_value_prefix};
-use crate::limit::Limit;
+use crate::limit::{Limit, UNITS};
 use serde_json::Value;
 
 /// A diagnostic that stopped the reading of one tag.
@@ -91,22 +91,6 @@ fn value_and_unit(rest: Piece<'_>) -> (Piece<'_>, Piece<'_>) {
     }
     (value, after)
 }
-
-/// Units, what they measure, and how much they are.
-const UNITS: [(&str, &str, u64); 12] = [
-    ("B", "bytes", 1),
-    ("KiB", "bytes", 1 << 10),
-    ("MiB", "bytes", 1 << 20),
-    ("GiB", "bytes", 1 << 30),
-    ("KB", "bytes", 1_000),
-    ("MB", "bytes", 1_000_000),
-    ("GB", "bytes", 1_000_000_000),
-    ("ms", "ms", 1),
-    ("s", "ms", 1_000),
-    ("sec", "ms", 1_000),
-    ("min", "ms", 60_000),
-    ("m", "ms", 60_000),
-];
 
 fn parse_amount(text: &str, limit: Limit) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());

@@ -86,7 +86,7 @@ fn decisions(builder: &mut ModuleBuilder) {
         ])
         .function("diagnose", ["level: string", "text: string"], diagnose)
         .docs(&["/// A decision's kind: `proceed`, `deny`, `answer`, …"])
-        .function("get$decision", ["decision"], |decision: &mut Decision| kind(decision))
+        .function("get$decision", ["decision"], |decision: &mut Decision| decision.name())
         .docs(&["/// A decision's text: its reason or its question."])
         .function("get$reason", ["decision"], |decision: &mut Decision| reason(decision))
         .docs(&["/// What an answer, rewrite or replacement carries."])
@@ -107,19 +107,6 @@ const DECISION_BYTES: usize = 1 << 20;
 fn plain(value: &Dynamic) -> Native<Value> {
     value::to_json(value, value::Budget::of_bytes(DECISION_BYTES))
         .map_err(|reason| error(reason.to_string()))
-}
-
-fn kind(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Proceed => "proceed",
-        Decision::Stop { .. } => "stop",
-        Decision::Deny { .. } => "deny",
-        Decision::Answer { .. } => "answer",
-        Decision::Ask { .. } => "ask",
-        Decision::Rewrite { .. } => "rewrite",
-        Decision::Replace { .. } => "replace",
-        Decision::Again { .. } => "again",
-    }
 }
 
 fn reason(decision: &Decision) -> Dynamic {
@@ -204,7 +191,7 @@ fn assert_fails(context: NativeCallContext, call: FnPtr) -> Native<Dynamic> {
 fn assert_denied(decision: Dynamic) -> Native {
     match decision.try_cast_result::<Decision>() {
         Ok(Decision::Deny { .. }) => Ok(()),
-        Ok(other) => Err(throw(Assertion(format!("the hook decided `{}`", kind(&other))))),
+        Ok(other) => Err(throw(Assertion(format!("the hook decided `{}`", other.name())))),
         Err(_) => Err(throw(Assertion("the hook let it pass".to_owned()))),
     }
 }
