@@ -6,7 +6,7 @@
 use peasy::diagnostic::{Colour, Diagnostic, render};
 use peasy::feature::descriptor::Need;
 use peasy::feature::id::FeatureSource;
-use peasy::limit::Limit;
+use peasy::limit::{Limit, Limits};
 use peasy::script::runtime::ScriptRuntime;
 use peasy::script::script::{ReadOutcome, Script};
 use peasy::script::source::discover;
@@ -26,7 +26,14 @@ fn deep<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
 }
 
 fn read_text_here(text: &str) -> ReadOutcome {
-    Script::read_text("example.rhai", text, FeatureSource::User, ScriptRuntime::known(), &|| None)
+    Script::read_text(
+        "example.rhai",
+        text,
+        FeatureSource::User,
+        ScriptRuntime::known(),
+        &Limits::default(),
+        &|| None,
+    )
 }
 
 fn read_text(text: &str) -> ReadOutcome {
@@ -36,7 +43,15 @@ fn read_text(text: &str) -> ReadOutcome {
 
 fn read(path: &Path) -> ReadOutcome {
     let path = path.to_owned();
-    deep(move || Script::read(&path, FeatureSource::User, ScriptRuntime::known(), &|| None))
+    deep(move || {
+        Script::read(
+            &path,
+            FeatureSource::User,
+            ScriptRuntime::known(),
+            &Limits::default(),
+            &|| None,
+        )
+    })
 }
 
 /// `error[code] line:column`, as the document writes it.
@@ -469,9 +484,14 @@ fn capturing_closures_and_constants_are_no_unknown_names() {
 fn a_limit_ends_the_parse() {
     let outcome = deep(|| {
         let known = ScriptRuntime::known();
-        Script::read_text("slow.rhai", "fn f() { 1 }", FeatureSource::User, known, &|| {
-            Some(Limit::Time)
-        })
+        Script::read_text(
+            "slow.rhai",
+            "fn f() { 1 }",
+            FeatureSource::User,
+            known,
+            &Limits::default(),
+            &|| Some(Limit::Time),
+        )
     });
     assert!(outcome.script.is_none());
     assert_eq!(outcome.diagnostics[0].code, "limit/time");
@@ -498,7 +518,13 @@ fn hostile_files_are_read_or_refused() {
     assert!(found.features.len() > 100);
     deep(move || {
         for path in found.features {
-            let _ = Script::read(&path, FeatureSource::User, ScriptRuntime::known(), &|| None);
+            let _ = Script::read(
+                &path,
+                FeatureSource::User,
+                ScriptRuntime::known(),
+                &Limits::default(),
+                &|| None,
+            );
         }
     });
     let long = |piece: &str| piece.repeat(60_000 / piece.len());

@@ -13,7 +13,7 @@ use crate::feature::capability::Capability;
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration, Need};
 use crate::feature::hook::{Decision, HookPoint};
 use crate::feature::id::{FeatureSource, ToolName};
-use crate::limit::Limit;
+use crate::limit::{Limit, Limits};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
@@ -95,14 +95,20 @@ impl Script {
     /// `abort` is asked at every token, and a limit it names ends the reading. It borrows nothing:
     /// what it looks at belongs to the thread. Run this on a thread with a large stack, for the
     /// parser recurses.
-    pub fn read<A>(path: &Path, source: FeatureSource, known: &Known, abort: &A) -> ReadOutcome
+    pub fn read<A>(
+        path: &Path,
+        source: FeatureSource,
+        known: &Known,
+        limits: &Limits,
+        abort: &A,
+    ) -> ReadOutcome
     where
         A: Fn() -> Option<Limit> + Copy + 'static,
     {
         let abort: Abort = Rc::new(*abort);
         let mut problems = Vec::new();
-        let loaded = source::load(path, &abort, &mut problems);
-        finish(loaded, source, known, problems)
+        let loaded = source::load(path, limits.get(Limit::Source), &abort, &mut problems);
+        finish(loaded, source, known, limits, problems)
     }
 
     /// Reads a text that lies in no file. It can import the embedded library alone.
@@ -111,6 +117,7 @@ impl Script {
         text: &str,
         source: FeatureSource,
         known: &Known,
+        limits: &Limits,
         abort: &A,
     ) -> ReadOutcome
     where
@@ -118,8 +125,9 @@ impl Script {
     {
         let abort: Abort = Rc::new(*abort);
         let mut problems = Vec::new();
-        let loaded = source::load_text(name, text, &abort, &mut problems);
-        finish(loaded, source, known, problems)
+        let most = limits.get(Limit::Source);
+        let loaded = source::load_text(name, text, most, &abort, &mut problems);
+        finish(loaded, source, known, limits, problems)
     }
 }
 
@@ -127,10 +135,11 @@ fn finish(
     loaded: Option<Loaded>,
     source: FeatureSource,
     known: &Known,
+    limits: &Limits,
     mut problems: Vec<Diagnostic>,
 ) -> ReadOutcome {
     let Some(loaded) = loaded else {
-        return ReadOutcome { script: None, diagnostics: bounded(problems), tree: None };
+        return ReadOutcome { script: None, diagnostics: bounded(problems, limits), tree: None };
     };
     let main = &loaded.tree.main;
     let declared = annotation::read(&loaded.main, &main.path, source, &mut problems);
@@ -148,7 +157,7 @@ fn finish(
     }
     sort(&mut problems, &loaded);
     let broken = problems.iter().any(Diagnostic::is_error);
-    let diagnostics = bounded(problems);
+    let diagnostics = bounded(problems, limits);
     let tree = Arc::new(loaded.tree);
     let script = (!broken)
         .then(|| build(declared, &analysis, Arc::clone(&tree), tests, diagnostics.clone()));
@@ -319,8 +328,8 @@ fn sort(problems: &mut [Diagnostic], loaded: &Loaded) {
 }
 
 /// Keeps as many diagnostics as may be reported, the worst of them, in their order.
-fn bounded(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let most = usize::try_from(Limit::Diagnostics.default_value()).unwrap_or(usize::MAX);
+fn bounded(mut problems: Vec<Diagnostic>, limits: &Limits) -> Vec<Diagnostic> {
+    let most = usize::try_from(limits.get(Limit::Diagnostics)).unwrap_or(usize::MAX);
     if problems.len() <= most {
         return problems;
     }

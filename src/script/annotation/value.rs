@@ -45,8 +45,14 @@ pub(super) fn limit(tag: &Tag<'_>) -> Result<(Limit, u64), Refused> {
         let message = format!("`{}` is not a bound", clip(name.text));
         return Err(Box::new(refuse(CODE, message, name).help(help)));
     };
+    if matches!(limit, Limit::Source | Limit::Descriptor | Limit::Diagnostics) {
+        let message =
+            format!("`{limit}` bounds the reading of the file, and a file cannot move it");
+        let help = "leave the line out; only the user sets this bound, with `--limit`";
+        return Err(Box::new(refuse(CODE, message, name).help(help)));
+    }
     let (given, rest) = value_and_unit(rest);
-    let Some(value) = parse_amount(given.text, limit) else {
+    let Ok(value) = limit.parse_value(given.text) else {
         let help = match limit.unit() {
             "bytes" => {
                 format!("write `@limit {limit} 16MiB`, with `KiB`, `MiB` or no unit for bytes")
@@ -90,18 +96,6 @@ fn value_and_unit(rest: Piece<'_>) -> (Piece<'_>, Piece<'_>) {
         return (Piece { text: &whole.text[..end], ..whole }, last);
     }
     (value, after)
-}
-
-fn parse_amount(text: &str, limit: Limit) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let number: u64 = digits.replace('_', "").parse().ok()?;
-    let unit = unit.trim();
-    if unit.is_empty() {
-        return Some(number);
-    }
-    let &(_, measures, factor) = UNITS.iter().find(|(name, ..)| unit.eq_ignore_ascii_case(name))?;
-    (measures == limit.unit()).then(|| number.saturating_mul(factor))
 }
 
 const HINTS: [&str; 4] = ["read_only", "destructive", "idempotent", "open_world"];
@@ -250,23 +244,4 @@ fn read_example<'a>(text: Piece<'_>, place: Piece<'a>) -> Result<Written<'a>, Re
     };
     let example = Example { arguments, result, line: Some(place.line) };
     Ok(Written { example, arguments: within(written), result: within(shown) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_have_units_of_their_bound() {
-        let amount = |text, limit| parse_amount(text, limit);
-        assert_eq!(amount("16MiB", Limit::Memory), Some(16 << 20));
-        assert_eq!(amount("1kib", Limit::Result), Some(1024));
-        assert_eq!(amount("2s", Limit::Time), Some(2_000));
-        assert_eq!(amount("10_000", Limit::Operations), Some(10_000));
-        assert_eq!(amount("1s", Limit::Memory), None);
-        assert_eq!(amount("1MiB", Limit::Operations), None);
-        assert_eq!(amount("", Limit::Time), None);
-        assert_eq!(amount("99999999999999999999", Limit::Time), None);
-        assert_eq!(amount("9999999999999999999s", Limit::Time), Some(u64::MAX));
-    }
 }

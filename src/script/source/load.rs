@@ -5,7 +5,6 @@
 use super::read::{ReadError, file, read, too_large, unreadable};
 use super::{ImportEdge, MAX_MODULES, SourceFile, SourceTree, digest, library, std_source};
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::limit::Limit;
 use crate::script::parse::{Abort, Import, ParsedFile, parse};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,16 +22,23 @@ pub(crate) struct Loaded {
 
 /// Reads the feature at `path`, a file or a folder with a `main.rhai`. `None` when there is no
 /// main file to speak of; whatever else is wrong is in `problems`.
-pub(crate) fn load(path: &Path, abort: &Abort, problems: &mut Vec<Diagnostic>) -> Option<Loaded> {
+///
+/// Each file may have at most `most` bytes.
+pub(crate) fn load(
+    path: &Path,
+    most: u64,
+    abort: &Abort,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Loaded> {
     let shown = path.display().to_string();
-    let main = match read(path, &shown) {
+    let main = match read(path, &shown, most) {
         Err(ReadError::Folder(_)) => {
             let main = path.join("main.rhai");
             if !main.exists() {
                 problems.push(no_main(&shown));
                 return None;
             }
-            read(&main, &main.display().to_string())
+            read(&main, &main.display().to_string(), most)
         }
         other => other,
     };
@@ -40,21 +46,22 @@ pub(crate) fn load(path: &Path, abort: &Abort, problems: &mut Vec<Diagnostic>) -
     let folder = main.path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let root = folder.unwrap_or(Path::new(".")).canonicalize();
     let root = root.map_err(|error| problems.push(unreadable(&main.name, &error))).ok()?;
-    Some(Loader::new(root, abort, problems).run(main))
+    Some(Loader::new(root, most, abort, problems).run(main))
 }
 
 /// As [`load`], for a text that lies in no file; it may import the embedded library alone.
 pub(crate) fn load_text(
     name: &str,
     text: &str,
+    most: u64,
     abort: &Abort,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Loaded> {
-    if text.len() as u64 > Limit::Source.ceiling() {
-        problems.push(too_large(name));
+    if text.len() as u64 > most {
+        problems.push(too_large(name, most));
         return None;
     }
-    Some(Loader::new(PathBuf::new(), abort, problems).run(file(name, Path::new(name), text)))
+    Some(Loader::new(PathBuf::new(), most, abort, problems).run(file(name, Path::new(name), text)))
 }
 
 fn no_main(shown: &str) -> Diagnostic {
@@ -66,6 +73,8 @@ fn no_main(shown: &str) -> Diagnostic {
 struct Loader<'a> {
     /// The feature's folder; empty when it has none.
     root: PathBuf,
+    /// The bytes that each file may have.
+    most: u64,
     abort: &'a Abort,
     problems: &'a mut Vec<Diagnostic>,
     /// The key that the main file would have as a module.
@@ -80,9 +89,10 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(root: PathBuf, abort: &'a Abort, problems: &'a mut Vec<Diagnostic>) -> Self {
+    fn new(root: PathBuf, most: u64, abort: &'a Abort, problems: &'a mut Vec<Diagnostic>) -> Self {
         Self {
             root,
+            most,
             abort,
             problems,
             main_key: None,
@@ -156,7 +166,7 @@ impl<'a> Loader<'a> {
             Found::Library(text) => file(&format!("{key}.rhai"), Path::new(&key), text),
             Found::File(path) => {
                 let name = format!("{}{key}.rhai", self.prefix);
-                read(&path, &name).map_err(|error| Box::new(error.into()))?
+                read(&path, &name, self.most).map_err(|error| Box::new(error.into()))?
             }
         };
         let source = Arc::new(source);

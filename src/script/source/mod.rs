@@ -33,6 +33,22 @@ pub struct SourceFile {
     pub text: Arc<str>,
 }
 
+impl SourceFile {
+    /// Where the name of a function stands in its head.
+    pub(crate) fn head_of(&self, function: &str) -> Option<Span> {
+        self.text.lines().enumerate().find_map(|(index, line)| {
+            let head = line.trim_start();
+            let head = head.strip_prefix("private").map_or(head, str::trim_start);
+            let name = head.strip_prefix("fn")?;
+            let rest = name.trim_start();
+            let after = rest.strip_prefix(function)?;
+            let is_head = rest.len() < name.len() && after.trim_start().starts_with('(');
+            let column = line[..line.len() - rest.len()].chars().count() + 1;
+            is_head.then(|| Span::new(index + 1, column, function.chars().count()))
+        })
+    }
+}
+
 /// One `import`: who imports what, and under which name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportEdge {

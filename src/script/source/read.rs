@@ -32,7 +32,7 @@ impl From<ReadError> for Diagnostic {
 ///
 /// It cannot be read (`source/unreadable`), is larger than [`Limit::Source`] allows
 /// (`limit/source`), or is not UTF-8 (`source/not-utf8`).
-pub(super) fn read(path: &Path, name: &str) -> Result<SourceFile, ReadError> {
+pub(super) fn read(path: &Path, name: &str, most: u64) -> Result<SourceFile, ReadError> {
     let other = |problem| ReadError::Other(Box::new(problem));
     let failed = |error: io::Error| {
         let problem = Box::new(unreadable(name, &error));
@@ -41,12 +41,11 @@ pub(super) fn read(path: &Path, name: &str) -> Result<SourceFile, ReadError> {
             _ => ReadError::Other(problem),
         }
     };
-    let cap = Limit::Source.ceiling();
     let (file, length) = open(path).map_err(failed)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(length.min(cap)).unwrap_or(0) + 1);
-    file.take(cap + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > cap {
-        return Err(other(too_large(name)));
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(most)).unwrap_or(0) + 1);
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(other(too_large(name, most)));
     }
     let text = String::from_utf8(bytes).map_err(|error| other(not_utf8(name, &error)))?;
     Ok(self::file(name, path, &text))
@@ -82,11 +81,10 @@ pub(super) fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
 }
 
 /// `limit/source` for a text that is too large.
-pub(super) fn too_large(name: &str) -> Diagnostic {
-    let cap = Limit::Source.ceiling() / 1024;
+pub(super) fn too_large(name: &str, most: u64) -> Diagnostic {
     Diagnostic::author(
         Limit::Source.code(),
-        format!("`{name}` is larger than {cap} KiB, the most that one file may have"),
+        format!("`{name}` has more than {most} bytes, the most that one file may have"),
     )
     .in_file(name)
     .help("move parts of it to another file and `import` that")
