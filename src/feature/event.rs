@@ -4,6 +4,7 @@
 //! an event: it is staged with its call and leaves with the outcome.
 
 use super::id::{ChannelName, FeatureId};
+use crate::limit::Limit;
 use serde::{Deserialize, Serialize};
 
 /// How much it matters.
@@ -70,6 +71,41 @@ pub enum EventBody {
         /// The line.
         text: String,
     },
+}
+
+/// What one event costs beside its text, so that a flood of empty ones ends too.
+const OVERHEAD: u64 = 64;
+
+impl EventBody {
+    /// The bytes that the event is counted as: its texts, and 64 for the event itself.
+    pub(crate) fn cost(&self) -> u64 {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let text = match self {
+            Self::Message { summary, detail, .. } => summary.len() + optional(detail),
+            Self::Progress { text, .. } => optional(text),
+            Self::Notice { text } | Self::Log { text, .. } => text.len(),
+        };
+        text as u64 + OVERHEAD
+    }
+
+    /// The bytes of heap that its texts take.
+    pub(crate) fn heap(&self) -> impl Iterator<Item = usize> {
+        let texts = match self {
+            Self::Message { summary, detail, .. } => [Some(summary), detail.as_ref()],
+            Self::Progress { text, .. } => [text.as_ref(), None],
+            Self::Notice { text } | Self::Log { text, .. } => [Some(text), None],
+        };
+        texts.into_iter().flatten().map(String::capacity)
+    }
+
+    /// The bound that it is counted against.
+    pub(crate) fn bound(&self) -> Limit {
+        match self {
+            Self::Message { .. } | Self::Progress { .. } => Limit::Events,
+            Self::Notice { .. } => Limit::Notifications,
+            Self::Log { .. } => Limit::Log,
+        }
+    }
 }
 
 /// Where live events go. A front implements it; it must not block for long, for the script waits.

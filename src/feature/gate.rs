@@ -68,11 +68,11 @@ impl Gate {
 
     /// Sends `body` if it may be sent.
     pub fn say(&self, channel: Option<ChannelName>, body: EventBody) -> Delivery {
-        let bound = bound_of(&body);
+        let bound = body.bound();
         if !self.is_allowed(channel.as_ref(), &body) {
             return self.withhold();
         }
-        if !self.spend(bound, body_bytes(&body)) {
+        if !self.spend(bound, body.cost()) {
             self.warn_once(bound);
             return self.withhold();
         }
@@ -144,25 +144,6 @@ impl Sink for Gate {
     fn emit(&self, event: FeatureEvent) {
         self.say(event.channel, event.body);
     }
-}
-
-fn bound_of(body: &EventBody) -> Limit {
-    match body {
-        EventBody::Message { .. } | EventBody::Progress { .. } => Limit::Events,
-        EventBody::Notice { .. } => Limit::Notifications,
-        EventBody::Log { .. } => Limit::Log,
-    }
-}
-
-/// The bytes of text in an event; progress without text costs the two numbers.
-fn body_bytes(body: &EventBody) -> u64 {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let bytes = match body {
-        EventBody::Message { summary, detail, .. } => summary.len() + optional(detail),
-        EventBody::Progress { text, .. } => 16 + optional(text),
-        EventBody::Notice { text } | EventBody::Log { text, .. } => text.len(),
-    };
-    bytes as u64
 }
 
 /// A way for a feature to speak to people outside of calls, on one channel. It can be kept and

@@ -212,6 +212,8 @@ impl Decision {
 pub struct HookOutcome {
     /// The decision, or why there is none. What a failure means is the pod's to say.
     pub decision: Result<Decision, Failure>,
+    /// Text for the model that the hook staged; empty unless it decided.
+    pub notices: Vec<String>,
     /// What the hook had to say beside it.
     pub diagnostics: Vec<Diagnostic>,
     /// What it cost.
@@ -221,14 +223,14 @@ pub struct HookOutcome {
 impl HookOutcome {
     /// A decision, at no cost that is known.
     pub fn decided(decision: Decision) -> Self {
-        let (diagnostics, receipt) = Default::default();
-        Self { decision: Ok(decision), diagnostics, receipt }
+        let (notices, diagnostics, receipt) = Default::default();
+        Self { decision: Ok(decision), notices, diagnostics, receipt }
     }
 
     /// No decision, at no cost that is known.
     pub fn failure(failure: impl Into<Failure>) -> Self {
-        let (diagnostics, receipt) = Default::default();
-        Self { decision: Err(failure.into()), diagnostics, receipt }
+        let (notices, diagnostics, receipt) = Default::default();
+        Self { decision: Err(failure.into()), notices, diagnostics, receipt }
     }
 }
 

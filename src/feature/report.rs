@@ -47,6 +47,14 @@ impl FeatureInstallReport {
         self.state == FeatureState::Enabled
     }
 
+    /// Says so where everything that was declared was skipped.
+    pub(super) fn settle_state(&mut self) {
+        let nothing = self.tools.is_empty() && self.hooks.is_empty();
+        if self.is_enabled() && nothing && !self.skipped.is_empty() {
+            self.state = FeatureState::Inactive;
+        }
+    }
+
     /// Every problem in the report: why contributions were skipped, then the rest.
     pub fn problems(&self) -> impl Iterator<Item = &Diagnostic> {
         self.skipped.iter().map(|skipped| &skipped.why).chain(&self.diagnostics)

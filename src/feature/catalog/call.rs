@@ -160,7 +160,11 @@ fn cut_result(text: &str, most: u64) -> Option<String> {
 }
 
 /// What a call may tell the model: nothing without the grant, and no more than the bound.
-fn bound_notices(notices: Vec<String>, grants: &GrantSet, limits: &Limits) -> Vec<String> {
+pub(super) fn bound_notices(
+    notices: Vec<String>,
+    grants: &GrantSet,
+    limits: &Limits,
+) -> Vec<String> {
     if notices.is_empty() {
         return notices;
     }

@@ -1,6 +1,6 @@
 //! One hook on one event: its decision is held against its point, its bounds and its grants.
 
-use super::call::{bounded, cancelled};
+use super::call::{bound_notices, bounded, cancelled};
 use super::{CallOptions, Catalog, InstalledHook};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::call::CallContext;
@@ -59,7 +59,7 @@ fn run(hook: &InstalledHook, event: Value, options: CallOptions) -> HookOutcome 
 }
 
 fn settle(hook: &InstalledHook, outcome: HookOutcome) -> HookOutcome {
-    let HookOutcome { decision, mut diagnostics, mut receipt } = outcome;
+    let HookOutcome { decision, notices, mut diagnostics, mut receipt } = outcome;
     let decision = decision
         .and_then(|decision| match refusal(hook, &decision) {
             Some(diagnostic) => Err(diagnostic.into()),
@@ -70,7 +70,11 @@ fn settle(hook: &InstalledHook, outcome: HookOutcome) -> HookOutcome {
     if let Ok(decision) = &decision {
         receipt.bytes_out = json_bytes(decision, u64::MAX).unwrap_or_default();
     }
-    HookOutcome { decision, diagnostics, receipt }
+    let notices = match decision {
+        Ok(_) => bound_notices(notices, hook.feature.grants(), &hook.limits),
+        Err(_) => Vec::new(),
+    };
+    HookOutcome { decision, notices, diagnostics, receipt }
 }
 
 /// Why a decision cannot stand.

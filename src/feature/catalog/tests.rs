@@ -290,7 +290,7 @@ fn what_a_call_says_is_bounded_and_the_cut_is_said_once() {
             }
             success(json!(null))
         });
-    let catalog = under(HostPolicy::new(), limited(Limit::Events, 55), [module]);
+    let catalog = under(HostPolicy::new(), limited(Limit::Events, 375), [module]);
     for _ in 0..2 {
         let sink = Arc::new(Memory::default());
         let options =

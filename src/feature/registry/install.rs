@@ -127,7 +127,10 @@ fn add(
             }
         }
     }
-    parts.add_feature(Arc::clone(feature));
+    report.settle_state();
+    if report.is_enabled() {
+        parts.add_feature(Arc::clone(feature));
+    }
 }
 
 fn skip(report: &mut FeatureInstallReport, contribution: ContributionName) {

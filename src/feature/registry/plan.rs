@@ -304,10 +304,7 @@ impl Candidate {
         let hooks = self.descriptor.hooks.iter().map(|hook| &hook.name);
         self.report.hooks =
             hooks.filter(|name| !self.skipped.hooks.contains(*name)).cloned().collect();
-        let nothing = self.report.tools.is_empty() && self.report.hooks.is_empty();
-        if nothing && !self.report.skipped.is_empty() {
-            self.report.state = FeatureState::Inactive;
-        }
+        self.report.settle_state();
         bound_diagnostics(&mut self.report.diagnostics, limits);
     }
 }

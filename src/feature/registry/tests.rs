@@ -386,7 +386,9 @@ fn undeclared_contributions_are_refused_even_when_the_error_is_ignored() {
     });
     let catalog = install(HostPolicy::new(), [ignoring]);
     assert!(tools(&catalog).is_empty());
+    assert_eq!(catalog.features().len(), 0, "nothing of it is there to run");
     let report = report(&catalog, "user:a");
+    assert_eq!(report.state, FeatureState::Inactive);
     assert_eq!(
         codes(report),
         [
@@ -503,7 +505,7 @@ impl HostService for Clock {
 #[test]
 fn a_service_that_is_denied_or_absent_ends_in_the_report() {
     let module = || {
-        Module::new("user:a").can_use("ask").tool(tool("t")).install(|context| {
+        Module::new("user:a").can_use("ask").install(|context| {
             context.services.get::<Clock>()?;
             Ok(())
         })

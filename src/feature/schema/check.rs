@@ -26,7 +26,7 @@ impl Type {
     ///
     /// Every place where the value does not fit, up to [`MAX_MISMATCHES`].
     pub fn check(&self, value: Value) -> Result<Value, Vec<Mismatch>> {
-        let mut checker = Checker { found: Vec::new() };
+        let mut checker = Checker::new();
         let value = checker.shallow(value, MAX_VALUE_DEPTH, &Path::ROOT)?;
         let value = checker.value(self, value, &Path::ROOT);
         if checker.found.is_empty() { Ok(value) } else { Err(checker.found) }
@@ -40,7 +40,7 @@ impl Parameters {
     ///
     /// Every place where an argument does not fit, up to [`MAX_MISMATCHES`].
     pub fn check(&self, mut arguments: Map<String, Value>) -> Result<Arguments, Vec<Mismatch>> {
-        let mut checker = Checker { found: Vec::new() };
+        let mut checker = Checker::new();
         for (name, value) in &mut arguments {
             *value = checker.shallow(value.take(), MAX_VALUE_DEPTH - 1, &Path::ROOT.key(name))?;
         }
@@ -65,7 +65,7 @@ impl Parameters {
             Value::Object(map) => self.check(map),
             Value::Null => self.check(Map::new()),
             other => {
-                let mut checker = Checker { found: Vec::new() };
+                let mut checker = Checker::new();
                 let other = checker.shallow(other, MAX_VALUE_DEPTH, &Path::ROOT)?;
                 checker.found.push(Mismatch {
                     kind: MismatchKind::Type,
@@ -158,9 +158,15 @@ impl<'a> Path<'a> {
 
 struct Checker {
     found: Vec<Mismatch>,
+    /// What is left of [`MOST_STEPS`].
+    steps: u64,
 }
 
 impl Checker {
+    fn new() -> Self {
+        Self { found: Vec::new(), steps: MOST_STEPS }
+    }
+
     fn is_full(&self) -> bool {
         self.found.len() >= MAX_MISMATCHES
     }
@@ -365,14 +371,20 @@ impl Checker {
         shown: &Type,
         path: &Path<'_>,
     ) -> Value {
-        let fits = alternatives.iter().map(|alternative| (fit(alternative, &value), alternative));
-        if let Some((_, kind)) = fits.min_by_key(|(fit, _)| *fit).filter(|(fit, _)| fit.wrong == 0)
-        {
+        let steps = &mut self.steps;
+        if let Some((_, kind)) = closest(alternatives.iter(), &value, Fit::COERCED, steps) {
             return self.value(kind, value, path);
         }
         let same = alternatives.iter().filter(|kind| same_json_type(kind, &value));
         let several = same.clone().nth(1).is_some();
-        match same.min_by_key(|kind| fit(kind, &value)) {
+        let closest = closest(same, &value, Fit::UNKNOWN, steps);
+        if *steps == 0 {
+            let (expected, got) = (type_text(shown), described(&value));
+            let help = "it is too large to be held against each alternative; send less at once";
+            self.report(MismatchKind::Bounds, path, expected, got, Some(help.to_owned()));
+            return Value::Null;
+        }
+        match closest.map(|(_, kind)| kind) {
             Some(kind) if value.is_object() || value.is_array() => {
                 self.present(kind, value, kind, path)
             }
@@ -402,6 +414,9 @@ impl Fit {
     /// A literal tells alternatives apart, so it weighs more than all the rest of an object.
     const LITERAL: Self = Self { wrong: 1_000, coerced: false };
 
+    /// Further off than anything that was looked at to its end.
+    const UNKNOWN: Self = Self { wrong: u32::MAX, coerced: true };
+
     fn and(self, other: Self) -> Self {
         Self {
             wrong: self.wrong.saturating_add(other.wrong),
@@ -409,17 +424,58 @@ impl Fit {
         }
     }
 
+    /// The sum of `parts`, looked at no further than to where it is worse than `most`.
+    fn sum(self, parts: impl Iterator<Item = Self>, most: Self) -> Self {
+        let add = |sum: Self, part| match sum.and(part) {
+            sum if sum <= most => Ok(sum),
+            worse => Err(worse),
+        };
+        let mut parts = parts;
+        parts.try_fold(self, add).unwrap_or_else(|worse| worse)
+    }
+
     fn bounds(fine: bool) -> Self {
         if fine { Self::EXACT } else { Self::BOUNDS }
     }
 }
 
-/// One pass over value and type, so that nested unions cost a sum and not a product.
-fn fit(kind: &Type, value: &Value) -> Fit {
+/// Most pairs of a type and a value that one check may look at to choose among alternatives; a
+/// choice looks at a value once for each alternative.
+const MOST_STEPS: u64 = 2_000_000;
+
+/// The first of the closest alternatives, and how close it is; `None` where each is worse than
+/// `most`.
+fn closest<'a>(
+    alternatives: impl Iterator<Item = &'a Type>,
+    value: &Value,
+    most: Fit,
+    steps: &mut u64,
+) -> Option<(Fit, &'a Type)> {
+    let mut best: Option<(Fit, &Type)> = None;
+    for kind in alternatives {
+        let bound = best.map_or(most, |(fit, _)| fit);
+        let fit = fit(kind, value, bound, steps);
+        if best.map_or(fit <= most, |(best, _)| fit < best) {
+            best = Some((fit, kind));
+        }
+        if fit == Fit::EXACT {
+            break;
+        }
+    }
+    best
+}
+
+/// How far `value` is from `kind`, in one pass over both, so that nested unions cost a sum and not a
+/// product. What turns out worse than `most` is not looked at further, nor is anything without steps.
+fn fit(kind: &Type, value: &Value, most: Fit, steps: &mut u64) -> Fit {
+    match steps.checked_sub(1) {
+        Some(left) => *steps = left,
+        None => return Fit::UNKNOWN,
+    }
     match (kind, value) {
         (Type::Any, _) | (Type::Null | Type::Nullable(_), Value::Null) => Fit::EXACT,
         (Type::Bool, Value::Bool(_)) | (Type::ObjectByLines, Value::Object(_)) => Fit::EXACT,
-        (Type::Nullable(inner), value) => fit(inner, value),
+        (Type::Nullable(inner), value) => fit(inner, value, most, steps),
         (Type::Int(range), Value::Number(number)) => match int_of(number) {
             Some(int) if !range.contains(int) => Fit::BOUNDS,
             Some(_) if number.is_f64() => Fit::COERCED,
@@ -431,42 +487,38 @@ fn fit(kind: &Type, value: &Value) -> Fit {
             Some(_) if number.is_f64() => Fit::EXACT,
             _ => Fit::COERCED,
         },
-        (Type::String(length), Value::String(text)) => Fit::bounds(text_fits(*length, text)),
+        (Type::String(length), Value::String(text)) => {
+            *steps = steps.saturating_sub(text.len() as u64 / 64);
+            Fit::bounds(text_fits(*length, text))
+        }
         (Type::Literal(literal), Value::String(text)) if literal == text => Fit::EXACT,
         (Type::Literal(_), _) => Fit::LITERAL,
-        (Type::Array(items, length), Value::Array(values)) => values
-            .iter()
-            .map(|value| fit(items, value))
-            .fold(Fit::bounds(length.contains(values.len())), Fit::and),
-        (Type::Map(values, length), Value::Object(map)) => map
-            .values()
-            .map(|value| fit(values, value))
-            .fold(Fit::bounds(length.contains(map.len())), Fit::and),
-        (Type::Object(fields), Value::Object(map)) => fit_object(fields, map),
+        (Type::Array(items, length), Value::Array(values)) => {
+            let parts = values.iter().map(|value| fit(items, value, most, steps));
+            Fit::bounds(length.contains(values.len())).sum(parts, most)
+        }
+        (Type::Map(kind, length), Value::Object(map)) => {
+            let parts = map.values().map(|value| fit(kind, value, most, steps));
+            Fit::bounds(length.contains(map.len())).sum(parts, most)
+        }
+        (Type::Object(fields), Value::Object(map)) => fit_object(fields, map, most, steps),
         (Type::Union(alternatives), value) => {
-            let fits = alternatives.iter().map(|alternative| fit(alternative, value));
-            fits.min().unwrap_or(Fit::OTHER)
+            let closest = closest(alternatives.iter(), value, most, steps);
+            closest.map_or(Fit::UNKNOWN, |(fit, _)| fit)
         }
         _ => Fit::OTHER,
     }
 }
 
-fn fit_object(fields: &[Field], map: &Map<String, Value>) -> Fit {
-    let mut known = 0;
-    let mut whole = Fit::EXACT;
-    for field in fields {
-        let part = match map.get(&field.name) {
-            Some(value) => {
-                known += 1;
-                fit(&field.kind, value)
-            }
-            None if field.is_required() => Fit::OTHER,
-            None => Fit::EXACT,
-        };
-        whole = whole.and(part);
-    }
+fn fit_object(fields: &[Field], map: &Map<String, Value>, most: Fit, steps: &mut u64) -> Fit {
+    let known = fields.iter().filter(|field| map.contains_key(&field.name)).count();
     let unknown = u32::try_from(map.len().saturating_sub(known)).unwrap_or(u32::MAX);
-    whole.and(Fit { wrong: unknown, coerced: false })
+    let parts = fields.iter().map(|field| match map.get(&field.name) {
+        Some(value) => fit(&field.kind, value, most, steps),
+        None if field.is_required() => Fit::OTHER,
+        None => Fit::EXACT,
+    });
+    Fit { wrong: unknown, coerced: false }.sum(parts, most)
 }
 
 /// Whether values of the type are written as this one is: both strings, both objects, …
@@ -587,7 +639,7 @@ fn hint(kind: &Type, value: &Value) -> Option<String> {
         {
             Some("pass the JSON itself, not a string that holds it".to_owned())
         }
-        (Type::Array(items, _), value) if !value.is_array() && fit(items, value).wrong == 0 => {
+        (Type::Array(items, _), value) if !value.is_array() && fits(items, value) => {
             Some("put it in an array: `[…]`".to_owned())
         }
         (Type::Literal(literal), Value::String(_)) => Some(format!("write {}", quoted(literal))),
@@ -597,6 +649,11 @@ fn hint(kind: &Type, value: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether a value fits, as far as a short look tells.
+fn fits(kind: &Type, value: &Value) -> bool {
+    fit(kind, value, Fit::COERCED, &mut 10_000).wrong == 0
 }
 
 fn literal(kind: &Type) -> Option<&str> {

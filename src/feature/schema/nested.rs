@@ -219,7 +219,8 @@ fn present(kind: &mut Type) -> &mut Type {
 
 /// Gives a field that its parent lists the type of its own line.
 fn narrow(field: &mut Field, mut line: Line<'_>) -> Result<(), TypeError> {
-    line.kind = filled(line.kind, &field.kind);
+    let (kind, default) = settled(filled(line.kind, &field.kind), line.default);
+    line.kind = kind;
     if !covers(&field.kind, &line.kind) {
         let (path, listed) = (clipped(line.path), shortened(&field.kind.to_string(), 80));
         let given = shortened(&line.kind.to_string(), 80);
@@ -227,8 +228,9 @@ fn narrow(field: &mut Field, mut line: Line<'_>) -> Result<(), TypeError> {
         let help = format!("write `{listed}`, or change the parent's line; this one may narrow it");
         return Err(whole(line.path, message).help(help));
     }
-    let (kind, default) = settled(line.kind, line.default);
-    field.kind = kind;
+    // What may be left out stays so; the line speaks of the value where there is one.
+    let may_be_left_out = matches!(field.kind, Type::Nullable(_)) && default.is_none();
+    field.kind = if may_be_left_out { line.kind.optional() } else { line.kind };
     field.default = default.or(field.default.take());
     if !line.description.is_empty() {
         field.description = line.description;
