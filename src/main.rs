@@ -10,6 +10,7 @@ static METER: peasy::Meter = peasy::Meter;
 
 fn main() -> ExitCode {
     peasy::script::sandbox::quiet_panics();
+    peasy::script::meter::settle_allocator();
     let Arguments { global, command } = Arguments::parse();
     cli::run(&global, |output| match command {
         Command::New(command) => cli::new::run(&command, output),

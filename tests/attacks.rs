@@ -46,6 +46,18 @@ fn install(runtime: &ScriptRuntime, path: PathBuf, limits: &Limits) -> Option<Ca
     Some(catalog)
 }
 
+/// Codes that say that the sandbox lost control, or that the attack did not run at all.
+const NO_ANSWERS: [&str; 4] =
+    ["script/panic", "call/busy", "feature/quarantined", "call/unknown-tool"];
+
+/// A feature that has done nothing, to be called after each attack.
+fn bystander(runtime: &ScriptRuntime, folder: &Path, limits: &Limits) -> Catalog {
+    let path = folder.join("bystander.rhai");
+    let text = "/// Add.\n/// @tool\n/// @param a int\n/// @param b int\nfn add(a, b) { a + b }\n";
+    std::fs::write(&path, text).expect("the temporary folder takes it");
+    install(runtime, path, limits).expect("it is sound")
+}
+
 /// Resident bytes of this process.
 fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").expect("Linux tells");
@@ -74,10 +86,12 @@ fn every_attack_is_answered_and_leaves_little() {
 }
 
 fn run_attacks() {
+    peasy::script::meter::settle_allocator();
     let mut limits = Limits::default();
     limits.set(Limit::Time, 1_000).expect("below the ceiling");
     let runtime = ScriptRuntime::new(&limits).expect("the test binary counts its allocations");
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let bystander = bystander(&runtime, folder.path(), &limits);
     let before = resident();
     let mut leaked = 0;
     let mut refused = 0;
@@ -90,6 +104,13 @@ fn run_attacks() {
         };
         let arguments = json!({ "input": { "n": 1000 } });
         let outcome = catalog.call("attack", arguments, CallOptions::default());
+        if let Err(failure) = &outcome.result {
+            let code = failure.diagnostics[0].code.as_ref();
+            let is_an_answer = !code.starts_with("host/") && !NO_ANSWERS.contains(&code);
+            assert!(is_an_answer, "{name}: {failure}");
+        }
+        let sum = bystander.call("add", json!({ "a": 1, "b": 2 }), CallOptions::default());
+        assert_eq!(sum.result, Ok(json!(3)), "another feature after {name}");
         let receipt = outcome.receipt;
         assert!(
             receipt.leaked_memory <= limits.get(Limit::Memory) * 2,

@@ -71,6 +71,7 @@ fn main() -> ExitCode {
 
 fn take(measure: &Measure) {
     peasy::script::sandbox::quiet_panics();
+    peasy::script::meter::settle_allocator();
     let mut report = Report::default();
     report.begin(measure.name, measure.about);
     if let Err(problem) = (measure.take)(&mut report) {

@@ -353,6 +353,12 @@ impl<'a> Printed<'a> {
     }
 }
 
+fn tell_notices(notices: &[String], output: &mut Output) {
+    for notice in notices {
+        output.tell(format_args!("{} {}", paint(DIM, "for the model:"), safe(notice)));
+    }
+}
+
 impl Call<'_> {
     fn tool(&self, tool: &ToolDeclaration, value: Value, output: &mut Output) -> Exit {
         let name = tool.name.as_str();
@@ -379,9 +385,7 @@ impl Call<'_> {
             Ok(value) => output.say_json(value),
             Err(failure) => self.tell_failure(failure, output),
         }
-        for notice in notices {
-            output.tell(format_args!("{} {}", paint(DIM, "for the model:"), safe(notice)));
-        }
+        tell_notices(notices, output);
         self.tell_cost(receipt, output);
         exit
     }
@@ -390,7 +394,7 @@ impl Call<'_> {
         let feature = &self.chosen.feature.id;
         let ask = |options| self.catalog.decide(feature, &hook.name, value, options);
         let (outcome, events) = self.run(output, ask);
-        let HookOutcome { decision, diagnostics, receipt } = &outcome;
+        let HookOutcome { decision, notices, diagnostics, receipt } = &outcome;
         let exit = decision.as_ref().err().map_or(Exit::Done, exit_of);
         if self.arguments.json {
             output.say_json(&Printed {
@@ -399,6 +403,7 @@ impl Call<'_> {
                 hook: Some(&hook.name),
                 decision: decision.as_ref().ok(),
                 diagnostics: decision.as_ref().err().map_or(diagnostics, |why| &why.diagnostics),
+                notices,
                 events,
                 receipt: Some(*receipt),
                 ..Printed::default()
@@ -412,6 +417,7 @@ impl Call<'_> {
             Ok(decision) => output.say(decision_line(decision)),
             Err(failure) => self.tell_failure(failure, output),
         }
+        tell_notices(notices, output);
         self.tell_cost(receipt, output);
         exit
     }

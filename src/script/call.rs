@@ -5,7 +5,7 @@
 //! evaluates. Kept state belongs to one version of one script; caches are never shared between
 //! scripts and are dropped with the tree they were made for. Nothing here decides what may run.
 
-use super::compile::{self, Compiled, Constant, SourceError};
+use super::compile::{Compiled, Constant, Draft, SourceError};
 use super::engine;
 use super::guard::Columns;
 use super::source::SourceTree;
@@ -61,16 +61,18 @@ const SWEEP_INTERVAL: usize = 32;
 impl Instances {
     /// The instance of a program, compiled now if this thread has none.
     pub(crate) fn get(&mut self, program: &Arc<Program>) -> Result<&mut Instance, CompileError> {
+        // An instance holds on to the place of its program, so no other has the same address.
         let key = Arc::as_ptr(program).addr();
-        // An address can be used again once its program is gone.
-        if self.ready.get(&key).is_some_and(|kept| !kept.is_of(program)) {
-            self.ready.remove(&key);
-        }
         if !self.ready.contains_key(&key) {
             self.sweep();
             self.ready.insert(key, Instance::compile(program)?);
         }
         Ok(self.ready.get_mut(&key).expect("it was there or was just inserted"))
+    }
+
+    /// The instance of a program that was compiled before.
+    pub(crate) fn ready(&mut self, program: &Arc<Program>) -> Option<&mut Instance> {
+        self.ready.get_mut(&Arc::as_ptr(program).addr())
     }
 
     /// Marks the thread as worn: its stack or its heap grew, and only its end gives that back.
@@ -141,8 +143,10 @@ impl Instance {
         let mut engine = engine::runner(&program.grants, &program.requested);
         let mut files: HashMap<_, File> = HashMap::new();
         let mut modules: HashMap<String, Shared<Module>> = HashMap::new();
-        for key in bottom_up(&program.tree) {
-            let file = compile_file(&program.tree, key.as_deref(), &modules)?;
+        let drafts = drafts(&program.tree)?;
+        let keeps_ranges = drafts.iter().any(|(_, draft)| draft.keeps_ranges());
+        for (key, draft) in drafts {
+            let file = file(&program.tree, key.as_deref(), draft, keeps_ranges, &modules)?;
             if let Some(key) = &key {
                 let module = as_module(&engine, &file).map_err(CompileError::Import)?;
                 modules.insert(key.clone(), module);
@@ -158,10 +162,6 @@ impl Instance {
             engine::resolve_constants(&mut engine, constants);
         }
         Ok(Self { program: Arc::downgrade(program), engine, files, functions: HashMap::new() })
-    }
-
-    fn is_of(&self, program: &Arc<Program>) -> bool {
-        std::ptr::eq(self.program.as_ptr(), Arc::as_ptr(program)) && self.program.strong_count() > 0
     }
 
     /// Makes the function ready, so that its first call costs what every call costs.
@@ -197,6 +197,17 @@ impl Instance {
             global,
             caches: Caches::new(),
         })
+    }
+
+    /// About the bytes that the function keeps from call to call: its resolution caches, which grow
+    /// while it finds new functions and are dropped with this instance.
+    pub(crate) fn kept(&mut self, entry: &Entry) -> usize {
+        let Some(function) = self.functions.get_mut(entry) else { return 0 };
+        // The first call makes the cache; later ones find it empty or full at this very place.
+        if function.caches.fn_resolution_caches_len() == 0 {
+            return 0;
+        }
+        table_bytes(&function.caches.fn_resolution_cache_mut().dict)
     }
 
     /// Whether a name of the compiled text is that of a constant.
@@ -250,6 +261,17 @@ impl Instance {
     }
 }
 
+/// The bytes of a hash table: for each bucket an entry and a byte, and a group of 16 bytes more.
+/// Source: the layout of hashbrown, which std uses.
+fn table_bytes<K, V, S>(table: &HashMap<K, V, S>) -> usize {
+    let buckets = match table.capacity() {
+        0 => return 0,
+        few @ 1..8 => (few + 1).next_power_of_two(),
+        many => (many * 8 / 7).next_power_of_two(),
+    };
+    buckets * (size_of::<(K, V)>() + 1) + 16
+}
+
 /// The module keys with every file after all it imports, the main file (`None`) last. Reading
 /// has made sure that there are no cycles.
 fn bottom_up(tree: &SourceTree) -> Vec<Option<String>> {
@@ -267,16 +289,31 @@ fn bottom_up(tree: &SourceTree) -> Vec<Option<String>> {
     order
 }
 
-fn compile_file(
+/// Every file, parsed, in the order of [`bottom_up`].
+fn drafts(tree: &SourceTree) -> Result<Vec<(Option<String>, Draft<'_>)>, CompileError> {
+    let draft = |key: Option<String>| match Draft::new(text_of(tree, key.as_deref())) {
+        Ok(draft) => Ok((key, draft)),
+        Err(error) => Err(CompileError::Source(key, error)),
+    };
+    bottom_up(tree).into_iter().map(draft).collect()
+}
+
+fn text_of<'a>(tree: &'a SourceTree, key: Option<&str>) -> &'a str {
+    tree.file(key).map_or("", |file| &*file.text)
+}
+
+fn file(
     tree: &SourceTree,
     key: Option<&str>,
+    draft: Draft<'_>,
+    keeps_ranges: bool,
     modules: &HashMap<String, Shared<Module>>,
 ) -> Result<File, CompileError> {
-    let source = tree.file(key).map_or("", |file| &*file.text);
     // A file alone has nobody to keep its constants apart from.
     let place = || tree.modules.keys().position(|module| Some(module.as_str()) == key);
     let number = (!tree.modules.is_empty()).then(|| place().map_or(0, |place| place + 1));
-    let Compiled { mut ast, columns, constants } = compile::compile(source, number)
+    let Compiled { mut ast, columns, constants } = draft
+        .compile(number, keeps_ranges)
         .map_err(|error| CompileError::Source(key.map(str::to_owned), error))?;
     ast.set_source(key.unwrap_or_default());
     let imports = tree

@@ -2,12 +2,12 @@
 //! own.
 //!
 //! The token hook does three things while the parser reads: it ends a parse that takes too much,
-//! it notes where a `switch` stands for [`super::guard`], and it renames constants. A closure that
+//! it notes where guards may have to stand for [`super::guard`], and it renames constants. A closure that
 //! a function of another file calls sees that file's constants; under names that no other file
 //! has, it sees its own. Nothing here evaluates anything.
 
 use super::engine;
-use super::guard::{self, Columns, GUARD, Mark};
+use super::guard::{self, Columns, Mark};
 use super::meter;
 use rhai::{
     AST, ASTFlags, Dynamic, Engine, Identifier, LexError, ParseError, Position, Stmt, Token,
@@ -38,9 +38,12 @@ pub(crate) enum SourceError {
     Parse(ParseError),
     /// The operand of the `switch` that stands here is a statement without parentheses.
     Operand(Position),
-    /// The guard's own name is used.
-    Reserved,
+    /// The name of a guard is used.
+    Reserved(&'static str),
 }
+
+/// The bytes that the syntax trees of one feature may take: some tens of times their text.
+pub(super) const PARSE_MEMORY: u64 = 256 << 20;
 
 /// What divides a constant's name from the number of its file; no identifier holds it.
 pub(super) const DIVIDER: char = '#';
@@ -121,36 +124,71 @@ fn renamed(name: &str, file: usize) -> Identifier {
     format!("{name}{DIVIDER}{file}").into()
 }
 
-/// Compiles a file on this thread. `file` is its number where the program has several.
-///
-/// # Errors
-///
-/// The text does not parse, or holds what the guard cannot stand around.
-pub(super) fn compile(source: &str, file: Option<usize>) -> Result<Compiled, SourceError> {
-    if source.contains(GUARD) {
-        return Err(SourceError::Reserved);
-    }
-    let (ast, marks) = parse(source, None)?;
-    let insertions = guard::insertions(&marks).map_err(SourceError::Operand)?;
-    let constants = constants(&ast);
-    let names = renameable(&ast, &constants);
-    let renames = file.filter(|_| !names.is_empty()).map(|file| (names, file));
-    if insertions.is_empty() && renames.is_none() {
-        return Ok(Compiled { ast, columns: Columns::default(), constants });
-    }
-    let text = guard::insert(source, &insertions);
-    let (ast, _) = parse(&text, renames.clone()).map_err(|error| match insertions.first() {
-        // What parsed before and does not now had an operand that ends elsewhere than it seemed.
-        Some((at, _)) => SourceError::Operand(*at),
-        None => error,
-    })?;
-    let constants = constants.into_iter().map(|constant| match &renames {
-        Some((names, file)) if names.contains(&constant.written) => {
-            Constant { name: renamed(&constant.written, *file), ..constant }
+/// A file that parses, before its guards are put in.
+pub(super) struct Draft<'a> {
+    source: &'a str,
+    ast: AST,
+    marks: Vec<(Mark, Position)>,
+}
+
+impl<'a> Draft<'a> {
+    /// Parses a file on this thread.
+    ///
+    /// # Errors
+    ///
+    /// The text does not parse, or uses the name of a guard.
+    pub fn new(source: &'a str) -> Result<Self, SourceError> {
+        let source = without_interpreter(source);
+        let names = [guard::SWITCH, guard::TEXT, guard::INDEX];
+        if let Some(name) = names.into_iter().find(|name| source.contains(name)) {
+            return Err(SourceError::Reserved(name));
         }
-        _ => constant,
-    });
-    Ok(Compiled { ast, columns: Columns::of(&insertions), constants: constants.collect() })
+        let (ast, marks) = parse(source, None)?;
+        Ok(Self { source, ast, marks })
+    }
+
+    /// Whether a range can get into a variable.
+    pub fn keeps_ranges(&self) -> bool {
+        guard::keeps_ranges(&self.ast)
+    }
+
+    /// Compiles the file with its guards in place. `file` is its number where the program has
+    /// several, and `keeps_ranges` says whether a variable of any of them may hold a range.
+    ///
+    /// # Errors
+    ///
+    /// It holds what a guard cannot stand around.
+    pub fn compile(self, file: Option<usize>, keeps_ranges: bool) -> Result<Compiled, SourceError> {
+        let Self { source, ast, marks } = self;
+        let targets = guard::targets(&ast, keeps_ranges);
+        let insertions = guard::insertions(&marks, &targets).map_err(SourceError::Operand)?;
+        let constants = constants(&ast);
+        let names = renameable(&ast, &constants);
+        let renames = file.filter(|_| !names.is_empty()).map(|file| (names, file));
+        if insertions.is_empty() && renames.is_none() {
+            return Ok(Compiled { ast, columns: Columns::default(), constants });
+        }
+        let text = guard::insert(source, &insertions);
+        let (ast, _) = parse(&text, renames.clone()).map_err(|error| match insertions.first() {
+            // What parsed before and does not now had an operand that ends elsewhere than it
+            // seemed.
+            Some((at, _)) => SourceError::Operand(*at),
+            None => error,
+        })?;
+        let constants = constants.into_iter().map(|constant| match &renames {
+            Some((names, file)) if names.contains(&constant.written) => {
+                Constant { name: renamed(&constant.written, *file), ..constant }
+            }
+            _ => constant,
+        });
+        Ok(Compiled { ast, columns: Columns::of(&insertions), constants: constants.collect() })
+    }
+}
+
+/// The text of a file without a first line `#!…`, which is not Rhai; an empty line takes its place,
+/// so that positions stay.
+pub(super) fn without_interpreter(text: &str) -> &str {
+    if text.starts_with("#!") { text.find('\n').map_or("", |end| &text[end..]) } else { text }
 }
 
 fn parse(
@@ -199,9 +237,18 @@ fn constants(ast: &AST) -> Vec<Constant> {
 mod tests {
     use super::*;
 
+    fn compile(source: &str) -> Result<Compiled, SourceError> {
+        let draft = Draft::new(source)?;
+        let keeps_ranges = draft.keeps_ranges();
+        draft.compile(None, keeps_ranges)
+    }
+
     fn guarded(source: &str) -> String {
-        let (_, marks) = parse(source, None).expect("the test's source parses");
-        guard::insert(source, &guard::insertions(&marks).expect("its operands are plain"))
+        let draft = Draft::new(source).expect("the test's source parses");
+        let targets = guard::targets(&draft.ast, draft.keeps_ranges());
+        let insertions = guard::insertions(&draft.marks, &targets).expect("its operands are plain");
+        compile(source).map(drop).unwrap_or_else(|error| panic!("{source}: {error:?}"));
+        guard::insert(source, &insertions)
     }
 
     #[test]
@@ -209,7 +256,10 @@ mod tests {
         for (source, expected) in [
             ("switch x { 1 => 2 }", "switch __switch( x ) { 1 => 2 }"),
             ("switch f(#{a: [1]}).b { _ => 2 }", "switch __switch( f(#{a: [1]}).b ) { _ => 2 }"),
-            ("switch `a${ {1} }b` { _ => 2 }", "switch __switch( `a${ {1} }b` ) { _ => 2 }"),
+            (
+                "switch `a${ {1} }b` { _ => 2 }",
+                "switch __switch( `a${ __text({ {1} })}b` ) { _ => 2 }",
+            ),
             (
                 "switch (if a {1} else {2}) { _ => 2 }",
                 "switch __switch( (if a {1} else {2}) ) { _ => 2 }",
@@ -220,15 +270,53 @@ mod tests {
             ),
         ] {
             assert_eq!(guarded(source), expected);
-            compile(source, None).map(drop).unwrap_or_else(|error| panic!("{source}: {error:?}"));
+        }
+    }
+
+    #[test]
+    fn what_is_interpolated_is_wrapped_wherever_it_stands() {
+        for (source, expected) in [
+            ("`${a}`", "`${ __text({a})}`"),
+            ("`${}`", "`${ __text({})}`"),
+            ("`x${a}y${b}z`", "`x${ __text({a})}y${ __text({b})}z`"),
+            ("`${`${a}` + 1}`", "`${ __text({`${ __text({a})}` + 1})}`"),
+            (
+                "`é${let x = 1; #{a: x}.a}\n${b}` + `${c}`",
+                "`é${ __text({let x = 1; #{a: x}.a})}\n${ __text({b})}` + `${ __text({c})}`",
+            ),
+            ("let f = |x| `${x}`; f.call(1)", "let f = |x| `${ __text({x})}`; f.call(1)"),
+            ("\"${a}\"", "\"${a}\""),
+        ] {
+            assert_eq!(guarded(source), expected);
+        }
+    }
+
+    #[test]
+    fn a_target_is_wrapped_where_its_index_may_be_a_range() {
+        let keeping = |rest: &str| format!("let r = 0..1; {rest}");
+        for (source, expected) in [
+            ("t[0..1] = a", "t[__index(0..1)] = a"),
+            ("t[0..=1] += a", "t[__index(0..=1)] += a"),
+            ("fn f() { this[0..1] = a }", "fn f() { this[__index(0..1)] = a }"),
+            ("for i in 0..9 { t[i] = t[0..i] }", "for i in 0..9 { t[i] = t[0..i] }"),
+            ("if x in 0..9 { t[x] = 1 }", "if x in 0..9 { t[x] = 1 }"),
+            (&keeping("t[r] = a"), &keeping("t[__index(r)] = a")),
+            (&keeping("t[f(r)[0]] = a"), &keeping("t[__index(f(r)[0])] = a")),
+            (&keeping("m.a[1].b[r] = a"), &keeping("m.a[1].b[__index(r)] = a")),
+            (&keeping("m[r][x][r] = a"), &keeping("m[r][x][__index(r)] = a")),
+            (&keeping("m[r].x = a; m[\"k\"] = t[r]"), &keeping("m[r].x = a; m[\"k\"] = t[r]")),
+            (&keeping("t[i + 1] = a"), &keeping("t[i + 1] = a")),
+            ("f(0..1); let g = |r| t[r] = 1;", "f(0..1); let g = |r| t[__index(r)] = 1;"),
+        ] {
+            assert_eq!(guarded(source), expected);
         }
     }
 
     #[test]
     fn a_statement_as_operand_is_refused_and_not_mistaken() {
         for source in ["switch if a {1} else {2} { _ => 2 }", "switch { 1 } { _ => 2 }"] {
-            assert!(matches!(compile(source, None), Err(SourceError::Operand(_))), "{source}");
+            assert!(matches!(compile(source), Err(SourceError::Operand(_))), "{source}");
         }
-        assert!(matches!(compile("__switch(1)", None), Err(SourceError::Reserved)));
+        assert!(matches!(compile("__switch(1)"), Err(SourceError::Reserved("__switch"))));
     }
 }

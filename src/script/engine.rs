@@ -6,6 +6,7 @@ use super::{frame, native};
 use crate::feature::capability::Capability;
 use crate::feature::event::Level;
 use crate::feature::grant::GrantSet;
+use crate::feature::hook::Decision;
 use rhai::module_resolvers::DummyModuleResolver;
 use rhai::{Dynamic, Engine, Identifier, Module, OptimizationLevel, Shared};
 use std::collections::HashMap;
@@ -41,6 +42,10 @@ pub(crate) fn runner(grants: &GrantSet, requested: &[Capability]) -> Engine {
     for (name, module) in host::granted(grants, requested) {
         engine.register_static_module(name, module);
     }
+    engine.register_type_with_name::<frame::CallerError>("error");
+    engine.register_type_with_name::<frame::Refusal>("error");
+    engine.register_type_with_name::<frame::Assertion>("error");
+    engine.register_type_with_name::<Decision>("decision");
     engine.set_module_resolver(DummyModuleResolver::new());
     engine.set_max_operations(0);
     engine.set_max_string_size(0);

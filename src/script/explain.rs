@@ -5,7 +5,6 @@
 use super::call::{CompileError, Instance};
 use super::compile::{DIVIDER, SourceError};
 use super::frame::{Assertion, CallerError, Refusal};
-use super::guard::GUARD;
 use super::host;
 use super::meter::{self, Kill};
 use super::native::display::{self, Style};
@@ -181,8 +180,8 @@ fn uncompiled(error: &SourceError) -> (Diagnostic, Position) {
                 .help("put it into a variable first, or between parentheses"),
             *position,
         ),
-        SourceError::Reserved => (
-            Diagnostic::author("source/reserved", format!("the name `{GUARD}` is reserved"))
+        SourceError::Reserved(name) => (
+            Diagnostic::author("source/reserved", format!("the name `{name}` is reserved"))
                 .help("take another name"),
             Position::NONE,
         ),

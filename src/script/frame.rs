@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Conditions};
 use crate::feature::event::{EventBody, FeatureEvent};
 use crate::feature::grant::GrantSet;
+use crate::feature::hook::Decision;
 use crate::feature::id::ChannelName;
 use crate::limit::Limit;
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -17,8 +18,17 @@ use std::sync::Arc;
 /// A result as natives return it.
 pub(crate) type Native<T = ()> = Result<T, Box<EvalAltResult>>;
 
+/// What a function was called as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Tool,
+    Hook,
+    Test,
+}
+
 /// The running call, as host modules see it.
 pub(crate) struct Frame {
+    role: Role,
     context: CallContext,
     grants: Arc<GrantSet>,
     channels: Arc<[ChannelName]>,
@@ -28,7 +38,8 @@ pub(crate) struct Frame {
     log: u64,
     notices: Vec<String>,
     dropped: u64,
-    decided: bool,
+    /// The strictest decision that was made.
+    decided: u8,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -48,12 +59,14 @@ pub(crate) struct Left {
 
 impl Frame {
     pub(crate) fn new(
+        role: Role,
         context: CallContext,
         grants: Arc<GrantSet>,
         channels: Arc<[ChannelName]>,
     ) -> Self {
         let random = fastrand::Rng::with_seed(context.conditions.seed);
         Self {
+            role,
             context,
             grants,
             channels,
@@ -63,7 +76,7 @@ impl Frame {
             log: 0,
             notices: Vec::new(),
             dropped: 0,
-            decided: false,
+            decided: 0,
             diagnostics: Vec::new(),
         }
     }
@@ -86,14 +99,16 @@ impl Frame {
 
     /// Sends a live event, if the call's volume allows it.
     pub(crate) fn emit(&mut self, channel: Option<ChannelName>, body: EventBody) -> Native {
-        let (spent, limit) = match &body {
-            EventBody::Notice { .. } => (&mut self.notifications, Limit::Notifications),
-            EventBody::Log { .. } => (&mut self.log, Limit::Log),
-            EventBody::Message { .. } | EventBody::Progress { .. } => {
-                (&mut self.events, Limit::Events)
-            }
+        let limit = body.bound();
+        let spent = match limit {
+            Limit::Notifications => &mut self.notifications,
+            Limit::Log => &mut self.log,
+            _ => &mut self.events,
         };
-        spend(spent, size(&body), limit, self.context.limits.get(limit))?;
+        spend(spent, body.cost(), limit, self.context.limits.get(limit))?;
+        // Whether the sink keeps the texts or drops them, the call made them and no longer has them.
+        body.heap().for_each(meter::hand_out);
+        channel.iter().for_each(|channel| meter::hand_out(channel.as_str().len()));
         meter::handing_out(|| {
             let feature = (*self.context.feature).clone();
             self.context.sink.emit(FeatureEvent { feature, channel, body });
@@ -104,9 +119,14 @@ impl Frame {
     /// Stages a text for the model; it leaves with the outcome, if the call succeeds.
     pub(crate) fn stage(&mut self, text: String) -> Native {
         let bound = self.context.limits.get(Limit::Notifications);
-        spend(&mut self.notifications, text.len() + MESSAGE_OVERHEAD, Limit::Notifications, bound)?;
-        meter::hand_out(text.len() + MESSAGE_OVERHEAD);
-        self.notices.push(text);
+        spend(
+            &mut self.notifications,
+            (text.len() + MESSAGE_OVERHEAD) as u64,
+            Limit::Notifications,
+            bound,
+        )?;
+        meter::hand_out(text.capacity());
+        meter::handing_out(|| self.notices.push(text));
         Ok(())
     }
 
@@ -115,38 +135,34 @@ impl Frame {
         self.dropped += 1;
     }
 
-    /// Remembers that the script made a decision.
-    pub(crate) fn decided(&mut self) {
-        self.decided = true;
+    /// Remembers that the script made a decision, and how strict it is.
+    pub(crate) fn decided(&mut self, decision: &Decision) {
+        self.decided = self.decided.max(strictness(decision));
     }
 
     /// Keeps what a hook says beside its decision.
+    ///
+    /// # Errors
+    ///
+    /// A tool runs, or the call said too much.
     pub(crate) fn diagnose(&mut self, diagnostic: Diagnostic) -> Native {
+        if self.role == Role::Tool {
+            return Err(error("`diagnose` is for hooks; in a tool, write `log::warn(…)`"));
+        }
         let bound = self.context.limits.get(Limit::Events);
         let bytes = diagnostic.message.len() + MESSAGE_OVERHEAD;
-        spend(&mut self.events, bytes, Limit::Events, bound)?;
-        meter::hand_out(bytes + size_of::<Diagnostic>());
-        self.diagnostics.push(diagnostic);
+        spend(&mut self.events, bytes as u64, Limit::Events, bound)?;
+        meter::hand_out(diagnostic.message.capacity());
+        meter::handing_out(|| self.diagnostics.push(diagnostic));
         Ok(())
     }
 }
 
-/// What one message costs beside its text, so that a flood of empty ones ends too.
+/// What a staged text or a diagnostic costs beside its text.
 const MESSAGE_OVERHEAD: usize = 64;
 
-fn size(body: &EventBody) -> usize {
-    let text = match body {
-        EventBody::Message { summary, detail, .. } => {
-            summary.len() + detail.as_ref().map_or(0, String::len)
-        }
-        EventBody::Progress { text, .. } => text.as_ref().map_or(0, String::len),
-        EventBody::Notice { text } | EventBody::Log { text, .. } => text.len(),
-    };
-    text + MESSAGE_OVERHEAD
-}
-
-fn spend(spent: &mut u64, bytes: usize, limit: Limit, bound: u64) -> Native {
-    *spent = spent.saturating_add(bytes as u64);
+fn spend(spent: &mut u64, bytes: u64, limit: Limit, bound: u64) -> Native {
+    *spent = spent.saturating_add(bytes);
     if *spent > bound { Err(meter::kill(limit)) } else { Ok(()) }
 }
 
@@ -167,9 +183,23 @@ pub(crate) fn leave() -> Left {
     )
 }
 
-/// Whether the running call made a decision, returned or not.
-pub(crate) fn has_decided() -> bool {
-    FRAME.with_borrow(|frame| frame.as_ref().is_some_and(|frame| frame.decided))
+/// Whether the running call made a decision that is stricter than the one it returned.
+pub(crate) fn decided_stricter_than(returned: &Decision) -> bool {
+    let made = FRAME.with_borrow(|frame| frame.as_ref().map_or(0, |frame| frame.decided));
+    made > strictness(returned)
+}
+
+/// How much a decision holds back: a decision that is dropped for a weaker one counts as dropped.
+fn strictness(decision: &Decision) -> u8 {
+    match decision {
+        Decision::Proceed => 0,
+        Decision::Answer { .. }
+        | Decision::Rewrite { .. }
+        | Decision::Replace { .. }
+        | Decision::Again { .. } => 1,
+        Decision::Ask { .. } => 2,
+        Decision::Deny { .. } | Decision::Stop { .. } => 3,
+    }
 }
 
 /// Lets a host function at the running call.
@@ -209,6 +239,14 @@ pub(crate) struct CallerError(pub String);
 /// A failed `assert…` of a test.
 #[derive(Debug, Clone)]
 pub(crate) struct Assertion(pub String);
+
+/// What was thrown, in words, where it is one of the host's own kinds.
+pub(crate) fn words(value: &Dynamic) -> Option<String> {
+    let caller = || Some(value.read_lock::<CallerError>()?.0.clone());
+    let refusal = || Some(value.read_lock::<Refusal>()?.message.clone());
+    let assertion = || Some(value.read_lock::<Assertion>()?.0.clone());
+    caller().or_else(refusal).or_else(assertion)
+}
 
 /// Throws a Rust value through the script.
 pub(crate) fn throw<T: Clone + Send + Sync + 'static>(value: T) -> Box<EvalAltResult> {

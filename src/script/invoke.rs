@@ -4,10 +4,11 @@
 //! This is the only way into a script. What a call may do was decided before.
 
 use super::call::{CompileError, Entry, Instance, Instances, Program};
+use super::compile::PARSE_MEMORY;
 use super::explain::{self, Explainer};
-use super::frame::{self, Frame};
+use super::frame::{self, Frame, Role};
 use super::meter::{self, Bounds, Spent};
-use super::sandbox::{Overdue, Sandbox, SandboxError};
+use super::sandbox::{Overdue, Sandbox, SandboxError, panic_text};
 use super::value;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Failure, Headroom, Receipt};
@@ -15,12 +16,13 @@ use crate::feature::id::ChannelName;
 use crate::limit::{Limit, Limits};
 use rhai::{Dynamic, EvalAltResult};
 use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes that a feature may leave behind in all before it is quarantined. A healthy one leaves a
-/// few KiB of resolution caches.
+/// Bytes that a feature may leave behind in all before it is quarantined. A healthy one leaves
+/// nothing, as far as the size of its resolution caches can be told.
 const LEAK_BOUND: i64 = 512 * 1024;
 
 /// A program with its record of behaviour; shared by all of a feature's contributions.
@@ -59,6 +61,8 @@ enum Unfit {
 
 impl Health {
     fn record(&self, left_behind: i64) {
+        // One call cannot make up for what another left.
+        let left_behind = left_behind.max(0);
         let leaked = self.leaked.fetch_add(left_behind, Ordering::Relaxed) + left_behind;
         if leaked > LEAK_BOUND {
             self.condemn(format!("its calls left {leaked} bytes behind that nothing can free"));
@@ -129,6 +133,7 @@ impl Runnable {
     /// Calls `entry` and waits for its answer.
     pub(crate) fn invoke<T: Send + 'static>(
         self: &Arc<Self>,
+        role: Role,
         entry: &Entry,
         arguments: Vec<Value>,
         context: &CallContext,
@@ -141,6 +146,7 @@ impl Runnable {
         let deadline = begun + Duration::from_millis(context.limits.get(Limit::Time));
         let call = Call {
             runnable: Arc::clone(self),
+            role,
             entry: entry.clone(),
             context: context.clone(),
             deadline,
@@ -166,6 +172,7 @@ impl Runnable {
 
 struct Call {
     runnable: Arc<Runnable>,
+    role: Role,
     entry: Entry,
     context: CallContext,
     deadline: Instant,
@@ -182,17 +189,31 @@ impl Call {
         if let Err(diagnostic) = self.prepare(instances) {
             return Invocation::refused(diagnostic);
         }
-        meter::begin(self.bounds(self.context.limits.get(Limit::Operations)));
+        let kept_before = self.kept(instances);
+        let limits = &self.context.limits;
+        let memory = limits.get(Limit::Memory).min(self.runnable.sandbox.memory());
+        meter::begin(self.bounds(limits.get(Limit::Operations), memory));
         frame::enter(Frame::new(
+            self.role,
             self.context.clone(),
             Arc::clone(&self.runnable.program.grants),
             Arc::clone(&self.runnable.channels),
         ));
-        let result = self.evaluate(instances, arguments, convert);
+        let run = AssertUnwindSafe(|| self.evaluate(instances, arguments, convert));
+        let result = catch_unwind(run);
         let left = frame::leave();
-        let spent = meter::end();
-        wear(instances, &spent);
+        let mut spent = meter::end();
+        // What the thread keeps of the function is no leak: it goes with the instance.
+        spent.left_behind -= self.kept(instances) - kept_before;
         self.runnable.health.record(spent.left_behind);
+        wear(instances, &spent);
+        let result = result.unwrap_or_else(|payload| {
+            // A panic may have left kept state in the middle of a change.
+            instances.clear();
+            instances.wear_out();
+            let error = SandboxError::Panicked(panic_text(&*payload));
+            Err(explain::sandbox(&error, &self.context.limits))
+        });
         let failed = result.is_err();
         Invocation {
             result: result.map_err(Failure::from),
@@ -202,9 +223,15 @@ impl Call {
         }
     }
 
+    /// The bytes that this thread keeps of the function between calls.
+    fn kept(&self, instances: &mut Instances) -> i64 {
+        let instance = instances.ready(&self.runnable.program);
+        instance.map_or(0, |instance| instance.kept(&self.entry) as i64)
+    }
+
     /// Compiles the program and readies the function, where this thread has not done it before.
     fn prepare(&self, instances: &mut Instances) -> Result<(), Diagnostic> {
-        meter::begin(self.bounds(u64::MAX));
+        meter::begin(self.bounds(u64::MAX, PARSE_MEMORY));
         let ready = instances
             .get(&self.runnable.program)
             .and_then(|instance| instance.prepare(&self.entry))
@@ -224,11 +251,11 @@ impl Call {
             .map_err(|error| meter::handing_out(|| self.explainer(None).uncompiled(&error)))?;
         let limits = &self.context.limits;
         let depth = usize::try_from(limits.get(Limit::CallDepth)).unwrap_or(usize::MAX);
-        let arguments = arguments.iter().cloned().map(value::from_json).collect();
-        let result = instance.call(&self.entry, arguments, depth);
+        let arguments = arguments.iter().map(value::from_json).collect::<Result<_, _>>();
+        let result = arguments.and_then(|values| instance.call(&self.entry, values, depth));
         // A kill holds even where a native or a `try` made something else of it.
         if let (Ok(_), Some(limit)) = (&result, meter::killed()) {
-            return meter::handing_out(|| Err(self.explainer(None).killed(limit)));
+            return meter::handing_out(|| Err(self.ended(limit)));
         }
         match result {
             Ok(value) => {
@@ -243,16 +270,27 @@ impl Call {
     }
 
     fn fail<T>(&self, error: &EvalAltResult, instance: &Instance) -> Result<T, Diagnostic> {
-        if self.context.cancel.is_cancelled() && meter::killed() == Some(Limit::Time) {
-            return Err(Diagnostic::caller("call/cancelled", "the call was cancelled"));
-        }
-        Err(self.explainer(Some(instance)).explain(error))
+        Err(self.cancelled().unwrap_or_else(|| self.explainer(Some(instance)).explain(error)))
     }
 
-    /// A problem with what the function returned: named by its file, there is no better place.
+    /// A call that a limit ended, where no error tells the place.
+    fn ended(&self, limit: Limit) -> Diagnostic {
+        self.cancelled().unwrap_or_else(|| self.explainer(None).killed(limit))
+    }
+
+    fn cancelled(&self) -> Option<Diagnostic> {
+        let was = self.context.cancel.is_cancelled() && meter::killed() == Some(Limit::Time);
+        was.then(|| Diagnostic::caller("call/cancelled", "the call was cancelled"))
+    }
+
+    /// A problem with what the function returned: it points at the function.
     fn in_function(&self, diagnostic: Diagnostic) -> Diagnostic {
-        match self.runnable.program.tree.file(self.entry.module.as_deref()) {
-            Some(file) => diagnostic.in_file(file.name.clone()),
+        let Some(file) = self.runnable.program.tree.file(self.entry.module.as_deref()) else {
+            return diagnostic;
+        };
+        let diagnostic = diagnostic.in_file(file.name.clone());
+        match file.head_of(&self.entry.function) {
+            Some(span) => diagnostic.at(span, ""),
             None => diagnostic,
         }
     }
@@ -266,8 +304,7 @@ impl Call {
         }
     }
 
-    fn bounds(&self, operations: u64) -> Bounds {
-        let memory = self.context.limits.get(Limit::Memory);
+    fn bounds(&self, operations: u64, memory: u64) -> Bounds {
         Bounds {
             operations,
             memory: (self.runnable.memory == MemoryBound::Metered).then_some(memory),
@@ -377,7 +414,7 @@ mod tests {
             cancel: Cancel::default(),
             conditions: Conditions { now: Some(0), seed: 1 },
         };
-        runnable.invoke(&entry, arguments, &context, TO_RESULT)
+        runnable.invoke(Role::Tool, &entry, arguments, &context, TO_RESULT)
     }
 
     fn call(
@@ -473,6 +510,95 @@ mod tests {
         assert!(first.receipt.leaked_memory > 900_000);
         let again = call(&runnable, "leak", vec![]).unwrap_err();
         assert!(again.contains("feature/quarantined"), "{again}");
+    }
+
+    #[test]
+    fn what_is_said_and_what_is_kept_is_no_leak() {
+        let runnable = runnable(
+            "fn say(text) { log::info(text); log::warn([text]); print(text); text.len() }
+             fn heavy(n) { let s = \"a\"; s.pad(n, \"a\"); helper(s) } fn helper(s) { s.len() }
+             fn many(x) { let n = 0; n += a(x); n += b(x); n += c(x).len(); `${n}${[n]}` }
+             fn a(x) { x + 1 } fn b(x) { x * 2 } fn c(x) { [x].map(|y| y) }",
+            &[],
+        );
+        for round in 0..200 {
+            let text = json!("words of a text ".repeat(100));
+            assert_eq!(call(&runnable, "say", vec![text]), Ok(json!(1600)));
+            // Over the bound of wear: its thread ends, and the next call begins on a new one.
+            assert_eq!(call(&runnable, "heavy", vec![json!(9_000_000)]), Ok(json!(9_000_000)));
+            assert!(call(&runnable, "many", vec![json!(round)]).is_ok());
+            assert!(call(&runnable, "many", vec![json!("text")]).is_err());
+        }
+        let leaked = runnable.health.leaked.load(Ordering::Relaxed);
+        assert!(leaked < 32 * 1024, "{leaked} bytes");
+    }
+
+    #[test]
+    fn a_panic_of_the_host_is_a_failure_that_is_accounted_for() {
+        struct Panics;
+        impl crate::feature::event::Sink for Panics {
+            fn emit(&self, _: crate::feature::event::FeatureEvent) {
+                std::panic::panic_any("a sink that panics");
+            }
+        }
+        let runnable = runnable(
+            "fn leak() { let s = \"a\"; s.pad(1000000, \"a\"); let m = #{ s: s }; let f = || m; m.f = f; log::info(1) }",
+            &[],
+        );
+        let entry = Entry { module: None, function: "leak".into(), arity: 0 };
+        let context = CallContext {
+            feature: Arc::new(FeatureId::builtin("trial").expect("a name")),
+            limits: Arc::default(),
+            sink: Arc::new(Panics),
+            cancel: Cancel::default(),
+            conditions: Conditions { now: Some(0), seed: 1 },
+        };
+        let invoke = || runnable.invoke(Role::Tool, &entry, Vec::new(), &context, TO_RESULT);
+        let first = invoke();
+        let failure = first.result.expect_err("the sink panics");
+        assert_eq!(failure.diagnostics[0].code, "script/panic");
+        assert!(first.receipt.leaked_memory > 900_000, "{:?}", first.receipt);
+        let again = invoke().result.expect_err("it leaked");
+        assert_eq!(again.diagnostics[0].code, "feature/quarantined");
+    }
+
+    #[test]
+    fn a_first_line_for_the_shell_and_a_small_bound_of_memory_change_nothing() {
+        let main =
+            format!("#!/usr/bin/env peasy\nfn f(x) {{ `${{x}}` }}\n// {}", "x".repeat(50_000));
+        let runnable = runnable(&main, &[]);
+        let limits = Limits::default().lowered(&[(Limit::Memory, 64 * 1024)]);
+        let invocation = call_with(&runnable, "f", vec![json!(1)], limits);
+        assert_eq!(invocation.result, Ok(json!("1")));
+    }
+
+    #[test]
+    fn arguments_are_held_against_the_bound_of_memory() {
+        let runnable = runnable("fn f(x) { x.len() }", &[]);
+        let many = json!(vec![json!({ "": 0 }); 100_000]);
+        let failure = call(&runnable, "f", vec![many]).expect_err("tens of megabytes as values");
+        assert!(failure.contains("limit/memory"), "{failure}");
+    }
+
+    #[test]
+    fn exit_ends_the_call_from_anywhere() {
+        let runnable = runnable(
+            "fn f(x) { try { [1, 2].map(|y| exit(x)); } catch (e) { return 0; } 1 }
+             fn g(x) { [2, 1].sort(|a, b| exit(x)); 1 } fn h(x) { assert_fails(|| exit(x)); 1 }",
+            &[],
+        );
+        for function in ["f", "g", "h"] {
+            assert_eq!(call(&runnable, function, vec![json!(7)]), Ok(json!(7)), "{function}");
+        }
+    }
+
+    #[test]
+    fn what_was_thrown_can_be_read() {
+        let runnable = runnable(
+            "fn f() { try { fail(\"too long\") } catch (e) { return `${e}|${e.message}|${type_of(e)}`; } }",
+            &[],
+        );
+        assert_eq!(call(&runnable, "f", vec![]), Ok(json!("too long|too long|error")));
     }
 
     #[test]

@@ -9,10 +9,10 @@
 use crate::limit::Limit;
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What one allocation costs beside its bytes: the allocator's header and rounding.
 ///
@@ -59,15 +59,19 @@ struct Gauge {
     /// The number of the job that runs.
     job: Cell<u64>,
     deadline: Cell<Option<Instant>>,
-    stop: Cell<Option<Arc<AtomicBool>>>,
 }
 
 /// The interrupt of a thread that nobody interrupts: no job has this number.
 static NEVER: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
+    /// Without a destructor: the allocator counts here, and registering one may allocate.
     static GAUGE: Gauge = const { Gauge::idle() };
+    /// The flag by which the caller ends the running call.
+    static STOP: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
 }
+
+const _: () = assert!(!std::mem::needs_drop::<Gauge>());
 
 impl Gauge {
     const fn idle() -> Self {
@@ -84,7 +88,6 @@ impl Gauge {
             interrupt: Cell::new(&NEVER),
             job: Cell::new(u64::MAX),
             deadline: Cell::new(None),
-            stop: Cell::new(None),
         }
     }
 
@@ -140,10 +143,11 @@ impl Gauge {
 
     /// Whether the deadline has passed or the caller asked to stop.
     fn is_late(&self) -> bool {
-        let stop = self.stop.take();
-        let stopped = stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
-        self.stop.set(stop);
-        stopped || self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline)
+        let is_set = |stop: &Option<Arc<AtomicBool>>| {
+            stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+        };
+        STOP.with_borrow(is_set)
+            || self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
@@ -212,9 +216,13 @@ unsafe extern "C" {
 }
 
 /// Keeps glibc from holding on to what calls free: by itself it raises both bounds to the largest
-/// allocation it has seen, and every thread's heap may then keep that much for good.
+/// allocation it has seen, and every thread's heap may then keep that much for good. On other
+/// systems it does nothing.
+///
+/// It changes the allocator of the whole process, so it is for the program to ask for it, once, at
+/// its start; the `peasy` binary does.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(crate) fn settle_allocator() {
+pub fn settle_allocator() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     /// Source: the header malloc.h of glibc.
     const M_TRIM_THRESHOLD: std::ffi::c_int = -1;
@@ -225,15 +233,21 @@ pub(crate) fn settle_allocator() {
     });
 }
 
-/// Asks the allocator to return what this process freed to the operating system.
+/// Asks the allocator to return what this process freed to the operating system, at most
+/// ten times a second: it walks every heap under its lock.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn give_back() {
-    malloc_trim(0);
+    static LAST: std::sync::Mutex<Option<Instant>> = std::sync::Mutex::new(None);
+    let Ok(mut last) = LAST.try_lock() else { return };
+    if last.is_none_or(|last| last.elapsed() >= Duration::from_millis(100)) {
+        *last = Some(Instant::now());
+        malloc_trim(0);
+    }
 }
 
 /// Other allocators settle by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(crate) fn settle_allocator() {}
+pub fn settle_allocator() {}
 
 /// Other allocators return what was freed by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
@@ -307,12 +321,13 @@ pub(crate) fn begin(bounds: Bounds) {
         gauge.next_look.set(1);
         gauge.killed.set(None);
         gauge.deadline.set(Some(bounds.deadline));
-        gauge.stop.set(Some(bounds.stop));
     });
+    STOP.set(Some(bounds.stop));
 }
 
 /// Lifts the bounds and says what was spent.
 pub(crate) fn end() -> Spent {
+    STOP.set(None);
     GAUGE.with(|gauge| {
         let above = |bytes: isize| u64::try_from(bytes.saturating_sub(gauge.base.get()));
         let spent = Spent {
@@ -326,7 +341,6 @@ pub(crate) fn end() -> Spent {
         gauge.next_look.set(u64::MAX);
         gauge.killed.set(None);
         gauge.deadline.set(None);
-        gauge.stop.set(None);
         spent
     })
 }
@@ -386,8 +400,11 @@ pub(crate) fn handing_out<T>(act: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Counts `bytes` that leave the call for good.
+/// Counts an allocation of `bytes` that leaves the call for good; none has no bytes.
 pub(crate) fn hand_out(bytes: usize) {
+    if bytes == 0 {
+        return;
+    }
     GAUGE.with(|gauge| gauge.handed_out.set(gauge.handed_out.get() + cost(bytes)));
 }
 

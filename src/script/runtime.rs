@@ -4,10 +4,12 @@
 
 use super::analysis::Known;
 use super::call::{Entry, Instances, Program};
+use super::compile::{Draft, PARSE_MEMORY};
+use super::frame::Role;
 use super::invoke::{Convert, Invocation, MemoryBound, Runnable, wear};
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
-use super::{compile, engine, explain, host, meter, value};
+use super::{engine, explain, host, meter, value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
 use crate::feature::descriptor::FeatureDescriptor;
@@ -42,6 +44,7 @@ pub enum RuntimeError {
 pub struct ScriptRuntime {
     sandbox: Sandbox,
     memory: MemoryBound,
+    limits: Arc<Limits>,
 }
 
 /// Where a feature to be read lies, and what that makes it.
@@ -56,9 +59,6 @@ pub struct Location {
 /// The time that reading one feature may take. A source is at most 64 KiB, and the parser takes
 /// milliseconds for the worst of them.
 const READ_TIME: Duration = Duration::from_secs(2);
-
-/// The memory that reading one feature may take: syntax trees are some tens of times their text.
-const READ_MEMORY: u64 = 256 << 20;
 
 impl ScriptRuntime {
     /// A runtime whose calls are bounded in memory as well.
@@ -79,7 +79,8 @@ impl ScriptRuntime {
     }
 
     fn with_bound(limits: &Limits, memory: MemoryBound) -> Self {
-        Self { sandbox: Sandbox::with_memory(limits.get(Limit::Memory)), memory }
+        let sandbox = Sandbox::with_memory(limits.get(Limit::Memory));
+        Self { sandbox, memory, limits: Arc::new(limits.clone()) }
     }
 
     /// Sandbox threads that were given up and still run.
@@ -115,9 +116,9 @@ impl ScriptRuntime {
         let deadline =
             Instant::now() + READ_TIME * u32::try_from(locations.len()).unwrap_or(u32::MAX);
         let jobs = locations.to_vec();
-        let memory = self.memory;
+        let (memory, limits) = (self.memory, Arc::clone(&self.limits));
         let read = self.sandbox.run(deadline, move |thread| {
-            jobs.iter().map(|job| read_one(job, memory, thread)).collect()
+            jobs.iter().map(|job| read_one(job, memory, &limits, thread)).collect()
         });
         read.unwrap_or_else(|error| self.read_singly(locations, &error))
     }
@@ -125,8 +126,8 @@ impl ScriptRuntime {
     /// A native that hangs or panics while reading one feature must not take the others with it.
     fn read_singly(&self, locations: &[Location], error: &SandboxError) -> Vec<ReadOutcome> {
         if let [location] = locations {
-            let diagnostic = explain::sandbox(error, &Limits::default())
-                .in_file(location.path.display().to_string());
+            let diagnostic =
+                explain::sandbox(error, &self.limits).in_file(location.path.display().to_string());
             return vec![ReadOutcome { script: None, diagnostics: vec![diagnostic], tree: None }];
         }
         locations.iter().flat_map(|one| self.read_part(std::slice::from_ref(one))).collect()
@@ -159,15 +160,21 @@ impl ScriptRuntime {
     }
 }
 
-fn read_one(location: &Location, memory: MemoryBound, thread: &mut Instances) -> ReadOutcome {
+fn read_one(
+    location: &Location,
+    memory: MemoryBound,
+    limits: &Limits,
+    thread: &mut Instances,
+) -> ReadOutcome {
     meter::begin(meter::Bounds {
         operations: u64::MAX,
-        memory: (memory == MemoryBound::Metered).then_some(READ_MEMORY),
+        memory: (memory == MemoryBound::Metered).then_some(PARSE_MEMORY),
         deadline: Instant::now() + READ_TIME,
         stop: Arc::new(AtomicBool::new(false)),
     });
     let source = location.source.clone();
-    let mut outcome = Script::read(&location.path, source, ScriptRuntime::known(), &meter::tick);
+    let known = ScriptRuntime::known();
+    let mut outcome = Script::read(&location.path, source, known, limits, &meter::tick);
     check_guards(&mut outcome);
     wear(thread, &meter::end());
     outcome
@@ -180,8 +187,8 @@ fn check_guards(outcome: &mut ReadOutcome) {
     let problems: Vec<_> = files
         .filter(|file| file.text.contains("switch"))
         .filter_map(|file| {
-            let error = compile::compile(&file.text, None).err()?;
-            Some(explain::source(&error, file))
+            let compiled = Draft::new(&file.text).and_then(|draft| draft.compile(None, true));
+            Some(explain::source(&compiled.err()?, file))
         })
         .collect();
     if !problems.is_empty() {
@@ -243,6 +250,7 @@ struct ScriptTool {
 impl Tool for ScriptTool {
     fn call(&self, arguments: Arguments, context: &CallContext) -> Outcome {
         let Invocation { result, notices, receipt, .. } = self.runnable.invoke(
+            Role::Tool,
             &self.entry,
             arguments.into_values().collect(),
             context,
@@ -255,25 +263,19 @@ impl Tool for ScriptTool {
     fn locate(&self, problem: Diagnostic) -> Diagnostic {
         let file = &self.runnable.program.tree.main;
         let problem = problem.in_file(file.name.clone());
-        let lines: Vec<_> = file.text.lines().collect();
-        let opening = format!("fn {}(", self.entry.function);
-        let Some(function) = lines.iter().position(|line| line.trim_start().starts_with(&opening))
-        else {
-            return problem;
-        };
-        let above =
-            lines[..function].iter().rev().take_while(|line| line.trim_start().starts_with("///"));
-        let (index, word) = above
+        let Some(function) = file.head_of(&self.entry.function) else { return problem };
+        let lines: Vec<_> = file.text.lines().take(function.line as usize - 1).collect();
+        let returns = lines
+            .iter()
             .enumerate()
-            .find(|(_, line)| line.contains("@returns"))
-            .map_or((function, opening.trim_end_matches('(')), |(up, _)| {
-                (function - 1 - up, "@returns")
-            });
-        let line = lines[index];
-        let start = line.find(word).unwrap_or(0);
-        let column = line[..start].chars().count() + 1;
-        let length = line[start..].trim_end().chars().count();
-        problem.at(Span::new(index + 1, column, length), "")
+            .rev()
+            .take_while(|(_, line)| line.trim_start().starts_with("///"))
+            .find_map(|(index, line)| Some((index, line, line.find("@returns")?)));
+        let span = returns.map_or(function, |(index, line, start)| {
+            let column = line[..start].chars().count() + 1;
+            Span::new(index + 1, column, line[start..].trim_end().chars().count())
+        });
+        problem.at(span, "")
     }
 }
 
@@ -301,17 +303,18 @@ struct ScriptHook {
 
 impl Hook for ScriptHook {
     fn decide(&self, event: Value, context: &CallContext) -> HookOutcome {
-        let Invocation { result, diagnostics, receipt, .. } =
-            self.runnable.invoke(&self.entry, vec![event], context, TO_DECISION);
-        HookOutcome { decision: result, diagnostics, receipt }
+        let Invocation { result, notices, diagnostics, receipt } =
+            self.runnable.invoke(Role::Hook, &self.entry, vec![event], context, TO_DECISION);
+        HookOutcome { decision: result, notices, diagnostics, receipt }
     }
 }
 
 const TO_DECISION: Convert<Decision> = |returned: &Dynamic, _: &Limits| {
-    if let Some(decision) = returned.read_lock::<Decision>() {
-        return Ok(decision.clone());
-    }
-    if !returned.is_unit() {
+    let decision = match returned.read_lock::<Decision>() {
+        Some(decision) => decision.clone(),
+        None => Decision::Proceed,
+    };
+    if !returned.is_unit() && !returned.is::<Decision>() {
         let given = value::type_label(returned);
         return Err(Diagnostic::author(
             "hook/decision-type",
@@ -319,7 +322,7 @@ const TO_DECISION: Convert<Decision> = |returned: &Dynamic, _: &Limits| {
         )
         .help("return `deny(…)`, `ask(…)`, `answer(…)`, or nothing to let it pass"));
     }
-    if super::frame::has_decided() {
+    if super::frame::decided_stricter_than(&decision) {
         return Err(Diagnostic::author(
             "hook/decision-dropped",
             "the hook made a decision and did not return it",
@@ -328,5 +331,5 @@ const TO_DECISION: Convert<Decision> = |returned: &Dynamic, _: &Limits| {
             "write `return deny(…);`, or make the decision the last expression without a semicolon",
         ));
     }
-    Ok(Decision::Proceed)
+    Ok(decision)
 };

@@ -57,7 +57,11 @@ struct Pool {
     state: Mutex<State>,
     wake: Condvar,
     stack: usize,
+    memory: u64,
     size: usize,
+    /// The interrupts of threads that have ended, for those that come. They live as long as the
+    /// program, for a caller that is late may still write to one.
+    interrupts: Mutex<Vec<&'static AtomicU64>>,
     /// Jobs that were given up and may still run.
     overdue: Mutex<Vec<Overdue>>,
 }
@@ -149,13 +153,14 @@ impl Sandbox {
     /// A sandbox of at most `size` threads for calls of at most `memory` bytes each. Threads start
     /// when they are needed.
     pub fn new(size: usize, memory: u64) -> Self {
-        meter::settle_allocator();
-        let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        let bytes = usize::try_from(memory).unwrap_or(usize::MAX);
         let pool = Arc::new(Pool {
             state: Mutex::default(),
             wake: Condvar::new(),
-            stack: memory.saturating_mul(STACK_PER_MEMORY).max(MIN_STACK),
+            stack: bytes.saturating_mul(STACK_PER_MEMORY).max(MIN_STACK),
+            memory,
             size: size.max(1),
+            interrupts: Mutex::default(),
             overdue: Mutex::default(),
         });
         Self { _handles: Arc::new(Handles(Arc::clone(&pool))), pool }
@@ -164,6 +169,11 @@ impl Sandbox {
     /// A sandbox with a thread for each processor.
     pub fn with_memory(memory: u64) -> Self {
         Self::new(thread::available_parallelism().map_or(2, usize::from), memory)
+    }
+
+    /// The bytes that a call may hold here, whatever its limits say: the stacks are made for it.
+    pub(crate) fn memory(&self) -> u64 {
+        self.pool.memory
     }
 
     /// How many jobs run at the same time.
@@ -206,8 +216,8 @@ impl Sandbox {
         }
         if let Some(interrupt) = ticket.interrupt.get() {
             // The job's next step sees its number there. Should the thread be at another job by
-            // now, the number is not that job's.
-            interrupt.store(ticket.number, Ordering::Relaxed);
+            // now, the number is not that job's, and does not take the place of a later one.
+            interrupt.fetch_max(ticket.number, Ordering::Relaxed);
         }
         if let Ok(result) = answer.recv_timeout(GRACE) {
             return result.map_err(SandboxError::Panicked);
@@ -265,15 +275,24 @@ impl Pool {
     }
 
     fn work(self: Arc<Self>) {
+        let interrupt = self.interrupts().pop();
+        let interrupt = interrupt.unwrap_or_else(|| Box::leak(Box::new(AtomicU64::new(0))));
+        self.run_jobs(interrupt);
+        self.interrupts().push(interrupt);
+    }
+
+    fn interrupts(&self) -> MutexGuard<'_, Vec<&'static AtomicU64>> {
+        self.interrupts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run_jobs(self: &Arc<Self>, interrupt: &'static AtomicU64) {
         let mut instances = Instances::default();
-        // A thread lives as long as the program, or nearly, and so may its interrupt.
-        let interrupt: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
         while let Some(job) = self.next() {
+            meter::take_up(job.ticket.number, interrupt);
+            let _ = job.ticket.interrupt.set(interrupt);
             if !job.ticket.advance(Ticket::QUEUED, Ticket::RUNNING) {
                 continue;
             }
-            meter::take_up(job.ticket.number, interrupt);
-            let _ = job.ticket.interrupt.set(interrupt);
             (job.run)(&mut instances);
             if !job.ticket.advance(Ticket::RUNNING, Ticket::DONE) {
                 // Given up; another thread took this one's place.
@@ -325,7 +344,8 @@ impl Pool {
     }
 }
 
-fn panic_text(payload: &(dyn Any + Send)) -> String {
+/// The words of a panic.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

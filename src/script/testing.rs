@@ -4,6 +4,7 @@
 //! and what it emits goes nowhere: a test says the same wherever it runs.
 
 use super::call::Entry;
+use super::frame::Role;
 use super::invoke::Runnable;
 use super::runtime::{ScriptRuntime, TO_RESULT};
 use super::script::Script;
@@ -114,6 +115,7 @@ impl Case<'_> {
     fn test(&self, file: String, line: u32) -> TestResult {
         let limits = self.run.limits.lowered(&self.script.descriptor.limits);
         let invocation = self.runnable.invoke(
+            Role::Test,
             self.entry,
             Vec::new(),
             &self.context(limits),
@@ -151,6 +153,7 @@ impl Case<'_> {
         let limits =
             self.run.limits.lowered(&self.script.descriptor.limits).lowered(&declaration.limits);
         let invocation = self.runnable.invoke(
+            Role::Tool,
             self.entry,
             arguments.into_values().collect(),
             &self.context(limits),

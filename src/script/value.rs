@@ -5,7 +5,9 @@
 //! raw [`Dynamic`], recurses deeper than the budget, or follows a value around a cycle for longer
 //! than the budget lasts.
 
+use crate::feature::hook::Decision;
 use crate::limit::Limit;
+use crate::script::frame;
 use crate::script::meter;
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
 use serde_json::Value;
@@ -84,6 +86,8 @@ pub(crate) fn type_label(value: &Dynamic) -> &'static str {
         Kind::Function => "function",
         Kind::Shared => "captured variable",
         Kind::Other if value.is::<Range<i64>>() || value.is::<RangeInclusive<i64>>() => "range",
+        Kind::Other if value.is::<Decision>() => "decision",
+        Kind::Other if frame::words(value).is_some() => "error",
         Kind::Other => short_type_name(value.type_name()),
     }
 }
@@ -220,20 +224,40 @@ fn refuse<T>(reason: Refusal) -> Walked<T> {
 }
 
 /// JSON as a script sees it: `null` is `()`, an integer above `i64::MAX` becomes a float.
-pub(crate) fn from_json(value: Value) -> Dynamic {
-    match value {
+///
+/// # Errors
+///
+/// What a script holds is several times its text, and a bound is passed; the call is over.
+pub(crate) fn from_json(value: &Value) -> Result<Dynamic, Box<EvalAltResult>> {
+    Ok(match value {
         Value::Null => Dynamic::UNIT,
-        Value::Bool(flag) => Dynamic::from_bool(flag),
+        Value::Bool(flag) => Dynamic::from_bool(*flag),
         Value::Number(number) => number.as_i64().map_or_else(
             || Dynamic::from_float(number.as_f64().unwrap_or(f64::NAN)),
             Dynamic::from_int,
         ),
-        Value::String(text) => text.into(),
-        Value::Array(items) => Dynamic::from_array(items.into_iter().map(from_json).collect()),
-        Value::Object(fields) => Dynamic::from_map(
-            fields.into_iter().map(|(key, value)| (key.into(), from_json(value))).collect(),
-        ),
-    }
+        Value::String(text) => {
+            meter::reserve(text.len())?;
+            text.as_str().into()
+        }
+        Value::Array(items) => {
+            meter::reserve(items.len().saturating_mul(size_of::<Dynamic>()))?;
+            let mut array = Array::with_capacity(items.len());
+            for item in items {
+                array.push(from_json(item)?);
+            }
+            Dynamic::from_array(array)
+        }
+        Value::Object(fields) => {
+            // Looks at what is held, and at whether the call should end, without a cost.
+            meter::charge(0)?;
+            let mut map = Map::new();
+            for (key, value) in fields {
+                map.insert(key.as_str().into(), from_json(value)?);
+            }
+            Dynamic::from_map(map)
+        }
+    })
 }
 
 /// The JSON tree of `value`.
@@ -537,7 +561,7 @@ mod tests {
             "flags": [true, false],
             "empty": [{}, [], ""],
         });
-        let inside = from_json(value.clone());
+        let inside = from_json(&value).expect("no bounds are in force");
         assert_eq!(to_json(&inside, WIDE), Ok(value.clone()));
         let text = to_json_text(&inside, WIDE).expect("it fits");
         assert_eq!(serde_json::from_str::<Value>(&text).expect("it is JSON"), value);
@@ -548,8 +572,9 @@ mod tests {
 
     #[test]
     fn an_integer_beyond_i64_becomes_a_float() {
-        assert_eq!(from_json(json!(u64::MAX)).as_float(), Ok(18_446_744_073_709_551_615.0));
-        assert_eq!(from_json(json!(i64::MIN)).as_int(), Ok(i64::MIN));
+        let inside = |value| from_json(&value).expect("no bounds are in force");
+        assert_eq!(inside(json!(u64::MAX)).as_float(), Ok(18_446_744_073_709_551_615.0));
+        assert_eq!(inside(json!(i64::MIN)).as_int(), Ok(i64::MIN));
     }
 
     #[test]

@@ -7,13 +7,14 @@
 use super::ModuleBuilder;
 use crate::diagnostic::{Blame, Diagnostic, Severity};
 use crate::feature::hook::Decision;
-use crate::script::frame::{self, Assertion, CallerError, Native, error, throw};
+use crate::script::frame::{self, Assertion, CallerError, Native, Refusal, error, throw};
 use crate::script::guard;
 use crate::script::native::compare::{self, switch_key};
 use crate::script::native::display::{self, Style};
 use crate::script::value;
 use rhai::{Dynamic, EvalAltResult, FnPtr, ImmutableString, Module, NativeCallContext, Shared};
 use serde_json::Value;
+use std::ops::{Range, RangeInclusive};
 
 /// The module, registered in the global namespace of every engine.
 pub(crate) fn module() -> Shared<Module> {
@@ -27,7 +28,11 @@ pub(crate) fn module() -> Shared<Module> {
 fn outcome(builder: &mut ModuleBuilder) {
     builder
         .docs(&["/// Stands around the operand of every `switch`; scripts cannot call it."])
-        .function(guard::GUARD, ["operand: any"], switch_key)
+        .function(guard::SWITCH, ["operand: any"], switch_key)
+        .docs(&["/// Stands around every interpolated value; scripts cannot call it."])
+        .function(guard::TEXT, ["value: any"], |value: Dynamic| display::text(&value, Style::Print))
+        .docs(&["/// Stands around an index that is assigned to; scripts cannot call it."])
+        .function(guard::INDEX, ["index: any"], assigned_index)
         .docs(&[
             "/// Ends the call with an error that the caller can mend; the model reads the text.",
             "///",
@@ -38,6 +43,17 @@ fn outcome(builder: &mut ModuleBuilder) {
         })
         .docs(&["/// Whether a capability was granted: `granted(\"http=api.example.com\")`."])
         .function("granted", ["capability: string"], granted);
+}
+
+/// The engine assigns to a range of a text by writing any value as text, without a bound.
+fn assigned_index(index: Dynamic) -> Native<Dynamic> {
+    if index.is::<Range<i64>>() || index.is::<RangeInclusive<i64>>() {
+        return Err(error(
+            "nothing can be assigned to a range; put the parts together anew, as in \
+             `t.sub_string(0, 3) + new + t.sub_string(5)`",
+        ));
+    }
+    Ok(index)
 }
 
 fn granted(capability: &str) -> Native<bool> {
@@ -85,6 +101,12 @@ fn decisions(builder: &mut ModuleBuilder) {
             "/// Says something beside the decision: `diagnose(\"warning\", \"large download\")`.",
         ])
         .function("diagnose", ["level: string", "text: string"], diagnose)
+        .docs(&["/// What was thrown, in words: `catch (problem) { log::warn(problem.message) }`."])
+        .function("get$message", ["problem"], |problem: &mut CallerError| problem.0.clone())
+        .function("get$message", ["problem"], |problem: &mut Refusal| problem.message.clone())
+        .function("get$message", ["problem"], |problem: &mut Assertion| problem.0.clone())
+        .docs(&["/// The stable code of a refusal: `grant/http`."])
+        .function("get$code", ["problem"], |problem: &mut Refusal| problem.code.clone())
         .docs(&["/// A decision's kind: `proceed`, `deny`, `answer`, …"])
         .function("get$decision", ["decision"], |decision: &mut Decision| decision.name())
         .docs(&["/// A decision's text: its reason or its question."])
@@ -96,7 +118,7 @@ fn decisions(builder: &mut ModuleBuilder) {
 /// Remembers that a decision was made, so that one that is not returned is noticed.
 fn decide(decision: Decision) -> Native<Decision> {
     frame::with(|frame| {
-        frame.decided();
+        frame.decided(&decision);
         Ok(decision)
     })
 }
@@ -119,12 +141,12 @@ fn reason(decision: &Decision) -> Dynamic {
     }
 }
 
-fn carried(decision: &Decision) -> Dynamic {
+fn carried(decision: &Decision) -> Native<Dynamic> {
     match decision {
         Decision::Answer { value }
         | Decision::Rewrite { arguments: value }
-        | Decision::Replace { result: value } => value::from_json(value.clone()),
-        _ => Dynamic::UNIT,
+        | Decision::Replace { result: value } => value::from_json(value),
+        _ => Ok(Dynamic::UNIT),
     }
 }
 
@@ -182,7 +204,7 @@ fn assert_fails(context: NativeCallContext, call: FnPtr) -> Native<Dynamic> {
             Err(throw(Assertion(format!("the call gave {} and did not fail", shown(&value)))))
         }
         Err(reason) => match *reason {
-            EvalAltResult::ErrorTerminated(..) => Err(reason),
+            EvalAltResult::ErrorTerminated(..) | EvalAltResult::Exit(..) => Err(reason),
             other => Ok(super::super::explain::message(&other).into()),
         },
     }

@@ -5,6 +5,7 @@
 use super::ModuleBuilder;
 use crate::script::frame::{self, Native, error};
 use crate::script::meter;
+use crate::script::native::callback::copied;
 use rhai::{Array, Dynamic, Module, Shared};
 
 /// The module, the same for everybody.
@@ -25,15 +26,12 @@ pub(crate) fn module() -> Shared<Module> {
         .docs(&["/// `true` or `false`."])
         .function("bool", [], || -> Native<bool> { frame::with(|frame| Ok(frame.random().bool())) })
         .docs(&["/// One element of a list; `()` of an empty one."])
-        .function("pick", ["list: array"], |list: Array| -> Native<Dynamic> {
-            frame::with(|frame| {
-                let random = frame.random();
-                Ok(if list.is_empty() {
-                    Dynamic::UNIT
-                } else {
-                    list[random.usize(..list.len())].clone()
-                })
-            })
+        .function("pick", ["list: array"], |list: &mut Array| -> Native<Dynamic> {
+            if list.is_empty() {
+                return Ok(Dynamic::UNIT);
+            }
+            let index = frame::with(|frame| Ok(frame.random().usize(..list.len())))?;
+            copied(&list[index])
         })
         .docs(&["/// The list in another order."])
         .function("shuffle", ["list: array"], |mut list: Array| -> Native<Array> {

@@ -136,8 +136,13 @@ impl<'c> Callback<'c> {
             if signature.starts_with(self.function.fn_name()))
     }
 
-    /// The error as one inside the native that called.
+    /// The error as one inside the native that called. What is no error of the script's passes as it
+    /// is: wrapped, a limit could be caught, and so could `exit`, whose value the engine would then
+    /// print without a bound.
     fn inside(&self, error: Box<EvalAltResult>) -> Box<EvalAltResult> {
+        if error.is_pseudo_error() || error.is_system_exception() {
+            return error;
+        }
         EvalAltResult::ErrorInFunctionCall(
             self.caller.to_owned(),
             self.context.call_source().unwrap_or_default().to_owned(),
@@ -159,7 +164,7 @@ pub(super) fn is_true(answer: &Dynamic) -> bool {
 }
 
 /// Pays for a copy of `value` and reserves its memory.
-pub(super) fn copying(value: &Dynamic) -> Outcome<()> {
+pub(crate) fn copying(value: &Dynamic) -> Outcome<()> {
     let bytes = weight(value);
     if bytes == 0 {
         return Ok(());
@@ -172,7 +177,7 @@ pub(super) fn copying(value: &Dynamic) -> Outcome<()> {
 }
 
 /// A copy of `value`, paid for.
-pub(super) fn copied(value: &Dynamic) -> Outcome<Dynamic> {
+pub(crate) fn copied(value: &Dynamic) -> Outcome<Dynamic> {
     copying(value)?;
     Ok(value.clone())
 }

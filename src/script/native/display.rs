@@ -5,11 +5,12 @@
 //! megabyte is small in memory and a hundred gigabytes in print. It never looks into a captured
 //! variable or at what a function captured.
 //!
-//! The natives never fail. On an error of `to_string` the engine's string interpolation would fall
-//! back to its own display, which has no bound; so they end the call instead, which no later step
-//! survives, and give the text so far.
+//! The natives never fail: where a bound is passed they end the call, which no later step survives,
+//! and give the text so far. The engine's string interpolation would fall back to its own display,
+//! which has no bound, so a guard gives it texts only.
 
 use crate::limit::Limit;
+use crate::script::frame::words;
 use crate::script::meter;
 use crate::script::native::compare::Outcome;
 use crate::script::value::{Kind, MAX_DEPTH, prefix, type_label};
@@ -141,7 +142,10 @@ impl Writer {
                 None => Ok(()),
             },
             Kind::Shared => self.write_str("<shared>"),
-            Kind::Other if type_label(value) != "range" => self.write_str(type_label(value)),
+            Kind::Other if type_label(value) != "range" => match words(value) {
+                Some(words) => self.text(&words, style),
+                None => self.write_str(type_label(value)),
+            },
             // Scalars and ranges, which the engine writes in a few bytes.
             Kind::Float if style == Style::Debug => write!(self, "{value:?}"),
             Kind::Unit => self.write_str("()"),

@@ -10,7 +10,7 @@
 //! version of Rhai adds is reviewed before a script sees it.
 
 mod array;
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod compare;
 mod core;
 pub(crate) mod display;

@@ -14,6 +14,8 @@ struct Around<'a> {
     /// The line from the place on.
     after: &'a str,
     span: Span,
+    /// The end of the code in a line before, where the place is the first in its own.
+    end_of_previous: Option<Span>,
     /// Whether nothing but white space follows in the file.
     at_end: bool,
 }
@@ -24,7 +26,10 @@ impl<'a> Around<'a> {
         let byte = line.char_indices().nth(span.column as usize - 1).map_or(line.len(), |at| at.0);
         let later = text.lines().skip(span.line as usize).all(|line| line.trim().is_empty());
         let at_end = later && line[byte..].trim().is_empty();
-        Self { before: &line[..byte], after: &line[byte..], span, at_end }
+        let (before, after) = line.split_at(byte);
+        let end_of_previous =
+            before.trim().is_empty().then(|| end_of_code(text, span.line as usize - 1)).flatten();
+        Self { before, after, span, end_of_previous, at_end }
     }
 
     /// The word or symbol at the place.
@@ -70,6 +75,15 @@ impl<'a> Around<'a> {
     }
 }
 
+/// The last character of the code in the first `count` lines. `None` where a comment, or what looks
+/// like one, follows it.
+fn end_of_code(text: &str, count: usize) -> Option<Span> {
+    let (index, line) =
+        text.lines().take(count).enumerate().filter(|(_, line)| !line.trim().is_empty()).last()?;
+    let is_plain = !line.contains("//") && !line.contains("*/");
+    is_plain.then(|| Span::new(index + 1, line.trim_end().chars().count(), 1))
+}
+
 fn leading_word(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
@@ -92,7 +106,11 @@ pub(super) fn explain(error: &ParseError, text: &str, function: Option<&Function
         return by_name(here, span);
     }
     let (message, label, help) = describe(kind, &around, function);
-    let span = if label.at_previous { around.previous_span() } else { span };
+    let span = match label.place {
+        Place::Here => span,
+        Place::WordBefore => around.previous_span(),
+        Place::LineBefore(end) => end,
+    };
     let problem = Diagnostic::author("source/syntax", message).at(span, label.text);
     help.into_iter().fold(problem, Diagnostic::help)
 }
@@ -111,12 +129,21 @@ fn clip_to_line(span: &mut Span, text: &str) {
 
 struct At {
     text: String,
-    /// The label belongs to the word before the place where the parser stopped.
-    at_previous: bool,
+    place: Place,
+}
+
+/// Where a label belongs.
+enum Place {
+    /// Where the parser stopped.
+    Here,
+    /// The word before that.
+    WordBefore,
+    /// The end of the code before that, in a line above.
+    LineBefore(Span),
 }
 
 fn at(text: impl Into<String>) -> At {
-    At { text: text.into(), at_previous: false }
+    At { text: text.into(), place: Place::Here }
 }
 
 fn by_name(word: &str, span: Span) -> Diagnostic {
@@ -218,6 +245,12 @@ fn nested_function(function: Option<&Function>) -> (String, At, Vec<String>) {
 }
 
 fn missing(token: &str, why: &str, around: &Around<'_>) -> (String, At, Vec<String>) {
+    if let (";", Some(end)) = (token, around.end_of_previous) {
+        let at = At { text: "`;` belongs here".into(), place: Place::LineBefore(end) };
+        let help = "end every statement with `;` but the last of a block; `let … = …` needs one \
+                    after a closing `}` too";
+        return ("a `;` is missing after this line".into(), at, vec![help.into()]);
+    }
     let here = around.here();
     let found = if here.is_empty() { "the end of the line".into() } else { format!("`{here}`") };
     let message = format!("`{token}` is expected {why}, not {found}");
@@ -233,7 +266,8 @@ fn missing(token: &str, why: &str, around: &Around<'_>) -> (String, At, Vec<Stri
 type Found = (String, At, Vec<String>);
 
 fn previous(message: impl Into<String>, help: impl Into<String>) -> Option<Found> {
-    Some((message.into(), At { text: String::new(), at_previous: true }, vec![help.into()]))
+    let at = At { text: String::new(), place: Place::WordBefore };
+    Some((message.into(), at, vec![help.into()]))
 }
 
 fn here(message: impl Into<String>, help: impl Into<String>) -> Option<Found> {

@@ -8,12 +8,13 @@ mod habit;
 mod recorder;
 mod top_level;
 
+use super::compile::without_interpreter;
 use super::engine;
 use super::source::SourceFile;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::limit::Limit;
 use recorder::Recorder;
-use rhai::{AST, Dynamic, Engine, LexError, ParseError, ParseErrorType, Position, Scope, Token};
+use rhai::{AST, Dynamic, Engine, LexError, ParseErrorType, Position, Token};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -128,7 +129,7 @@ pub(crate) fn parse(
 ) -> ParsedFile {
     let text = &*file.text;
     RECORDER.with_borrow_mut(|recorder| recorder.start(Rc::clone(abort)));
-    let result = PARSER.with(|engine| compile(engine, text));
+    let result = PARSER.with(|engine| engine.compile(without_interpreter(text)));
     let (mut functions, stopped) = RECORDER.with_borrow_mut(Recorder::finish);
     let head = head_lines(text);
     let mut parsed = ParsedFile {
@@ -162,15 +163,6 @@ pub(crate) fn parse(
         problem.file.get_or_insert_with(|| file.name.clone());
     }
     parsed
-}
-
-/// A first line `#!…` is not Rhai; an empty line takes its place, so that positions stay.
-fn compile(engine: &Engine, text: &str) -> Result<AST, ParseError> {
-    if text.starts_with("#!") {
-        let rest = text.find('\n').map_or("", |end| &text[end..]);
-        return engine.compile_scripts_with_scope(&Scope::new(), [rest]);
-    }
-    engine.compile(text)
 }
 
 /// The `//!` lines before the first code. Plain `//` comments and empty lines may stand between.

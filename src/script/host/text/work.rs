@@ -6,7 +6,8 @@
 
 use crate::limit::Limit;
 use crate::script::meter;
-use crate::script::native::compare::{Outcome, weight};
+use crate::script::native::callback;
+use crate::script::native::compare::Outcome;
 use crate::script::value::{Kind, prefix, type_label};
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Position};
 use std::ops::Range;
@@ -59,14 +60,12 @@ impl Pace {
     /// A copy of `value`; one of a collection is weighed first.
     pub(in crate::script::host) fn copy(&mut self, value: &Dynamic) -> Outcome<Dynamic> {
         match Kind::of(value) {
-            Kind::Array | Kind::Map | Kind::Function => {
-                let bytes = weight(value);
-                meter::charge_bytes(bytes)?;
-                meter::reserve(bytes)?;
+            Kind::Array | Kind::Map | Kind::Function => callback::copied(value),
+            _ => {
+                self.pay(1)?;
+                Ok(value.clone())
             }
-            _ => self.pay(1)?,
         }
-        Ok(value.clone())
     }
 
     /// Appends `value`, which the array may have to grow for.
