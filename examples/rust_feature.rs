@@ -147,3 +147,11 @@ fn print_report(report: &FeatureInstallReport) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_runs() {
+        super::main().expect("the example goes through");
+    }
+}

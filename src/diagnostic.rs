@@ -266,6 +266,16 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '\n' { c } else { printable_char(c) }).collect()
 }
 
+/// `text` as one word of a POSIX shell, for commands that a person may copy.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-+=.,/:@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 fn printable_source(text: &str) -> String {
     printable(&text.replace("\r\n", "\n"))
 }
@@ -348,6 +358,23 @@ mod tests {
         let diagnostic = Diagnostic::caller("call/failed", "\u{1b}[2Jgone\u{202e}");
         let text = render(&diagnostic, None, Colour::Never);
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+    }
+
+    #[test]
+    fn a_shell_takes_a_word_as_one() {
+        for (text, word) in [
+            ("a/b-c.rhai", "a/b-c.rhai"),
+            ("notify:model", "notify:model"),
+            ("text=größer", "text=größer"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("fs:read=src/**", "'fs:read=src/**'"),
+            ("~", "'~'"),
+            (r"a\b", r"'a\b'"),
+        ] {
+            assert_eq!(shell_word(text), word, "{text}");
+        }
     }
 
     #[test]

@@ -452,3 +452,179 @@ fn only_what_was_asked_for_is_written() {
     assert_eq!(names, ["greet"]);
     assert!(place.work().join("greet/main.rhai").is_file());
 }
+
+#[test]
+fn a_checkout_of_any_kind_waits_for_trust() {
+    for mark in [".git", ".hg", ".jj", ".svn", ".bzr", ".pijul", "_darcs", ".peasy"] {
+        let place = Place::with(&[("evil/tools/guard.rhai", GUARD)]);
+        fs::create_dir(place.work().join("evil").join(mark)).expect("a mark");
+        let seen = place.run(&["list", "evil/tools"]);
+        assert!(seen.contains("project:guard  inactive"), "{mark}: {seen}");
+    }
+    for mark in [".fslckout", "_FOSSIL_", ".git"] {
+        let place = Place::with(&[("evil/tools/guard.rhai", GUARD), (&format!("evil/{mark}"), "")]);
+        let seen = place.run(&["list", "evil/tools"]);
+        assert!(seen.contains("project:guard  inactive"), "{mark}: {seen}");
+    }
+}
+
+#[test]
+fn no_relative_folder_is_anybodys_own() {
+    let place = Place::with(&[("conf/features/guard.rhai", GUARD), (".git/config", "")]);
+    for variable in ["PEASY_HOME", "XDG_CONFIG_HOME", "HOME"] {
+        for folder in ["conf", "."] {
+            let seen = place.run_with(&["list", "conf/features"], "", &[(variable, folder)]);
+            assert!(seen.contains("project:guard  inactive"), "{variable}={folder}: {seen}");
+            let seen = place.run_with(&["list"], "", &[(variable, folder)]);
+            assert!(seen.contains("error[cli/no-features]"), "{variable}={folder}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn features_of_nobody_in_particular_are_not_found() {
+    let place = Place::with(&[
+        (".peasy/features/words.rhai", WORDS),
+        ("repository/.hg/store", ""),
+        ("repository/deep/note.txt", ""),
+        ("plain/deep/note.txt", ""),
+    ]);
+    let seen = |folder: &str, home: &str| {
+        let output = place
+            .command(&["list"])
+            .current_dir(place.work().join(folder))
+            .env("HOME", place.work().join(home))
+            .output()
+            .expect("peasy runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(seen("plain/deep", "home").contains("project:word-count"));
+    assert_eq!(seen("repository/deep", "home"), "", "the repository ends the search");
+    assert_eq!(seen("plain/deep", "plain"), "", "the home folder ends the search");
+    assert!(seen("plain/deep", "").contains("project:word-count"), "which is looked into itself");
+}
+
+#[test]
+fn what_two_files_claim_is_an_error() {
+    let count = "/// Count.\n/// @tool\nfn count() { 1 }\n";
+    let place = Place::with(&[
+        ("tools/a.rhai", count),
+        ("tools/b.rhai", count),
+        ("names/a.rhai", &format!("//! @feature greet\n{count}")),
+        ("names/b.rhai", &format!("//! @feature greet 2.0\n{count}")),
+    ]);
+    pin!(
+        "clash",
+        place.run(&["check", "tools"]),
+        place.run(&["check", "names"]),
+        place.run(&["check", "names", "--json"]),
+        place.run(&["list", "names"]),
+        place.run(&["call", "names/a.rhai", "count"]),
+        place.run(&["call", "greet"]),
+    );
+    for flags in [&["check", "tools"][..], &["check", "names", "--deny-warnings"]] {
+        assert!(place.run(flags).ends_with("--- exit 1\n"), "{flags:?}");
+    }
+}
+
+// The words are those of the system.
+#[cfg(target_os = "linux")]
+#[test]
+fn links_that_lead_nowhere_are_said_to() {
+    use std::os::unix::fs::symlink;
+    let place = Place::new();
+    symlink("loop.rhai", place.work().join("loop.rhai")).expect("a link");
+    symlink("gone.rhai", place.work().join("dangling.rhai")).expect("a link");
+    fs::create_dir(place.work().join("folder")).expect("a folder");
+    symlink("gone.rhai", place.work().join("folder/main.rhai")).expect("a link");
+    pin!(
+        "links",
+        place.run(&["check", "loop.rhai"]),
+        place.run(&["check", "dangling.rhai"]),
+        place.run(&["check", "folder"]),
+        place.run(&["check", "loop.rhai/inner.rhai"]),
+    );
+}
+
+#[test]
+fn a_hook_is_not_asked_about_what_it_does_not_listen_for() {
+    let narrow = GUARD.replace("kind=shell", "tools=fs_*,git kind=shell,file");
+    let place = Place::with(&[("guard.rhai", GUARD), ("narrow.rhai", &narrow)]);
+    let ask = |file: &str, words: &[&str]| {
+        place.run(&[&["call", file], words, &["command=rm -rf ~"]].concat())
+    };
+    pin!(
+        "hook_filter",
+        ask("guard.rhai", &["kind=file"]),
+        ask("guard.rhai", &["kind=file", "--json"]),
+        ask("guard.rhai", &[]),
+        ask("guard.rhai", &["kind=shel"]),
+        ask("narrow.rhai", &["kind=file", "tool=fs_read"]),
+        ask("narrow.rhai", &["kind=file", "tool=git_push"]),
+        ask("narrow.rhai", &["kind=fetch", "tool=git"]),
+    );
+}
+
+#[test]
+fn json_is_answered_with_json() {
+    let place = Place::with(&[("words.rhai", WORDS), ("broken.rhai", BROKEN)]);
+    let answer = |arguments: &[&str]| {
+        let output = place.command(arguments).output().expect("peasy runs");
+        let answer: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}"));
+        assert!(output.stderr.is_empty(), "{arguments:?}");
+        (answer, output.status.code())
+    };
+    for command in ["check", "list", "test", "describe"] {
+        let (found, code) = answer(&[command, "--json", "missing.rhai", "gone.rhai"]);
+        let codes: Vec<_> =
+            found["problems"].as_array().expect("a list").iter().map(|one| &one["code"]).collect();
+        assert_eq!(codes, ["source/unreadable", "source/unreadable"], "{command}");
+        assert_eq!((&found["features"], code), (&serde_json::json!([]), Some(2)), "{command}");
+
+        let (found, code) = answer(&[command, "--json"]);
+        assert_eq!(found["problems"][0]["code"], "cli/no-features", "{command}");
+        assert_eq!(code, Some(2), "{command}");
+
+        let (found, code) = answer(&[command, "--json", "words.rhai", "--limit", "tiem=1s"]);
+        assert_eq!(found["problems"][0]["code"], "cli/usage", "{command}");
+        assert_eq!((&found["features"], code), (&serde_json::json!([]), Some(2)), "{command}");
+
+        let (found, code) = answer(&[command, "--json", "words.rhai", "missing.rhai"]);
+        assert_eq!(found["problems"][0]["code"], "source/unreadable", "{command}");
+        assert_eq!(found["features"][0]["path"], "words.rhai", "{command}");
+        assert_eq!(code, Some(2), "{command}");
+    }
+    let (found, code) = answer(&["describe", "--json", "words.rhai", "broken.rhai"]);
+    assert_eq!(found["features"][1]["errors"][0]["code"], "source/syntax");
+    assert_eq!((&found["features"][1]["descriptor"], code), (&serde_json::Value::Null, Some(0)));
+    let (found, code) = answer(&["describe", "--json", "broken.rhai"]);
+    assert_eq!((found["features"][0]["errors"].is_array(), code), (true, Some(1)));
+    let (found, code) = answer(&["describe", "--json", ".", "no_such_tool"]);
+    assert_eq!((&found["problems"][0]["code"], code), (&"cli/usage".into(), Some(2)));
+}
+
+#[test]
+fn what_is_shown_can_be_copied() {
+    let odd = "/// @tool\n/// @param text string\n/// @param mode \"slow\" | \"very fast\" = \"slow\"\n\
+        /// @param tags string[]\n/// @param place { city: string }\nfn odd(text, mode, tags, place) { 1 }\n";
+    let place = Place::with(&[("my tools/odd one.rhai", odd), ("my tools/bad one.rhai", BROKEN)]);
+    pin!(
+        "copied",
+        place.run(&["call", "my tools/odd one.rhai", "a b"]),
+        place.run(&["call", "my tools/odd one.rhai", "odd", "a b"]),
+        place.run(&["call", "my tools/odd one.rhai", "text=a"]),
+        place.run(&["describe", "my tools/odd one.rhai", "odd"]),
+        place.run(&["list", "my tools/bad one.rhai"]),
+    );
+}
+
+#[test]
+fn a_grant_that_nobody_asked_for_is_said() {
+    let place = Place::with(&[("tell.rhai", NOTIFIER), ("words.rhai", WORDS)]);
+    pin!(
+        "unasked",
+        place.run(&["call", "tell.rhai", "text=a", "--grant", "tell=emit"]),
+        place.run(&["call", "words.rhai", "echo", "text=a", "--grant", "notify:model"]),
+    );
+}

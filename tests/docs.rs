@@ -15,7 +15,7 @@ use peasy::script::testing::TestRun;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
 const FAMILIES: [&str; 20] = [
@@ -141,23 +141,28 @@ fn workplace(is_checkout: bool) -> tempfile::TempDir {
     folder
 }
 
-/// What a command prints, standard error included.
-fn run(folder: &Path, command: &str) -> String {
+/// Runs a command in the shell, with nothing of the environment but where `peasy` is.
+fn shell(folder: &Path, command: &str) -> Output {
     let binary = Path::new(env!("CARGO_BIN_EXE_peasy"));
     let tools = binary.parent().expect("a file has a folder").display();
     let path = std::env::var("PATH").unwrap_or_default();
     let command = command.replace("cargo run -- ", "peasy ");
-    let output = Command::new("sh")
+    Command::new("sh")
         .args(["-c", &format!("{command} 2>&1")])
         .current_dir(folder)
+        .env_clear()
         .env("PATH", format!("{tools}:{path}"))
         .env("HOME", folder)
         .env("PEASY_HOME", folder.join(".config/peasy"))
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .output()
-        .expect("sh is there");
-    String::from_utf8(output.stdout).expect("peasy prints UTF-8")
+        .expect("sh is there")
+}
+
+/// What a command prints, standard error included.
+fn run(folder: &Path, command: &str) -> String {
+    String::from_utf8(shell(folder, command).stdout).expect("peasy prints UTF-8")
 }
 
 /// Whether a line of output is what the page shows.
@@ -240,6 +245,48 @@ fn commands_print_what_is_shown() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The commands of a help text: what stands under its headings of examples, up to a wide gap.
+fn examples(help: &str) -> Vec<String> {
+    let below = help.lines().skip_while(|line| !matches!(*line, "Examples:" | "Try it:")).skip(1);
+    below
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.trim().split("  ").next())
+        .filter(|command| command.starts_with("peasy "))
+        .map(|command| command.split(" | ").next().unwrap_or(command).to_owned())
+        .collect()
+}
+
+#[test]
+fn examples_of_the_help_can_be_copied() {
+    let anywhere = tempfile::tempdir().expect("a temporary folder");
+    let mut commands = examples(&run(anywhere.path(), "peasy --help"));
+    for command in ["new", "check", "list", "describe", "call", "test", "serve"] {
+        let help = run(anywhere.path(), &format!("peasy {command} --help"));
+        assert!(help.contains("Examples:"), "{command} shows no examples");
+        commands.extend(examples(&help));
+    }
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in commands {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let setup = |command: &str| {
+            let output = shell(folder.path(), command);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        };
+        if !command.contains("peasy new") {
+            setup("peasy new greet");
+            setup("peasy new guard --hook");
+            setup("echo to be or not > README.md");
+            let words = root().join("scripts/word-count.rhai").display().to_string();
+            let home = if command.contains(".peasy/") { ".peasy" } else { ".config/peasy" };
+            setup(&format!("mkdir -p {home}/features"));
+            setup(&format!("cp '{words}' {home}/features"));
+        }
+        let output = shell(folder.path(), &command);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "`{command}` of the help fails:\n{said}");
+    }
 }
 
 fn runtime() -> ScriptRuntime {

@@ -288,6 +288,7 @@ fn no_line_ends_the_server() {
         ("{\"jsonrpc\":\"2.0\",", -32700, Value::Null),
         ("[]", -32600, Value::Null),
         ("{\"jsonrpc\":\"2.0\",\"id\":3}", -32600, json!(3)),
+        ("{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}", -32600, Value::Null),
         (
             "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"initialize\",\"params\":[]}",
             -32602,
@@ -316,6 +317,32 @@ fn no_line_ends_the_server() {
         server.line(line);
         assert_eq!(server.next()["error"]["code"], code, "{line}");
     }
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    server.line(&format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{{\"name\":\"numbers\",\"arguments\":{deep}}}}}"
+    ));
+    let answer = server.next();
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32602), &json!(3)), "too deep");
     assert_eq!(server.call("numbers", json!({}))["result"]["isError"], false);
     assert_eq!(server.end().2, Some(0));
+}
+
+#[test]
+fn a_client_that_leaves_in_the_handshake_is_named() {
+    let Server { _folder, child, stdin, lines } = Server::start(&[]);
+    drop(lines);
+    let parameters = json!({
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    let initialize =
+        json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": parameters });
+    let mut stdin = stdin.expect("standard input");
+    stdin.write_all(format!("{initialize}\n").as_bytes()).expect("the server reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the server ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("error[mcp/handshake]"), "{said}");
+    assert_eq!(output.status.code(), Some(2), "the client must act, and not we");
 }

@@ -12,6 +12,8 @@ fn run(folder: &Path, arguments: &[String]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_peasy"))
         .args(arguments)
         .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
         .env("NO_COLOR", "1")
         .output()
         .expect("the binary runs");

@@ -6,12 +6,13 @@
 #![allow(clippy::disallowed_methods, reason = "reads the files that `key=@FILE` names")]
 
 use super::usage;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::schema::{Parameters, Type};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
-use std::io::Read;
+use std::io::{self, Read};
 
-/// Most bytes that are read of a file or of standard input; larger arguments are refused anyway.
+/// Most bytes that are read of a file or of standard input. No limit lets larger arguments through.
 const MOST: u64 = 32 << 20;
 
 /// How the words are to be understood.
@@ -30,7 +31,7 @@ pub(super) enum Expected<'a> {
 ///
 /// A word is none of these, a key is given twice, or what it refers to cannot be read.
 pub(super) fn collect(words: &[String], expected: Expected<'_>) -> Result<Value, Box<Diagnostic>> {
-    collect_from(words, expected, &mut std::io::stdin().lock())
+    collect_from(words, expected, &mut io::stdin().lock())
 }
 
 fn collect_from(
@@ -73,7 +74,9 @@ fn stray(word: &str, expected: Expected<'_>) -> Diagnostic {
     };
     let problem = usage(format!("`{word}` is not an argument"));
     match first {
-        Some(name) if !word.contains('=') => problem.help(format!("write `{name}={word}`")),
+        Some(name) if !word.contains('=') => {
+            problem.help(format!("write `{name}={}`", shell_word(word)))
+        }
         _ => problem.help("write `key=value`, a JSON object, or `-` for JSON on standard input"),
     }
 }
@@ -107,11 +110,20 @@ impl Reader<'_> {
         let text = self.resolve(key, text)?;
         let (path, kind) = find(self.expected, key);
         let again = self.given.iter().any(|given| given == key);
+        // A value for all of it would put away the fields that have words of their own.
+        let inside =
+            |given: &&String| given.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        if let Some(field) = self.given.iter().find(inside) {
+            return Err(usage(format!("`{key}` is given twice: whole, and as `{field}`"))
+                .help(format!("give `{key}` first, or all of it in one"))
+                .into());
+        }
         self.given.push(key.to_owned());
         let slot = slot(&mut self.all, &path)
             .ok_or_else(|| usage(format!("`{key}` lies inside a value that is no object")))?;
-        // A list may be given item by item.
-        if let Some(items) = kind.and_then(items).filter(|_| !text.trim_start().starts_with('[')) {
+        // A list may be given item by item; an item may begin with a bracket.
+        let is_list = || serde_json::from_str::<Vec<IgnoredAny>>(&text).is_ok();
+        if let Some(items) = kind.and_then(items).filter(|_| !is_list()) {
             let item = typed(Some(items), text);
             match slot {
                 Value::Array(list) if again => list.push(item),
@@ -135,8 +147,9 @@ impl Reader<'_> {
             Some(file) => {
                 let read = std::fs::File::open(file).and_then(read_all);
                 read.map_err(|reason| {
+                    let itself = format!("{key}={}", shell_word(&format!("@@{file}")));
                     usage(format!("`{file}`, which `{key}` names, cannot be read: {reason}"))
-                        .help(format!("write `{key}=@@{file}` for the text itself"))
+                        .help(format!("write `{itself}` for the text itself"))
                         .into()
                 })
             }
@@ -159,10 +172,14 @@ fn find<'a>(expected: Expected<'a>, key: &str) -> (Vec<String>, Option<&'a Type>
     (names, kind)
 }
 
-fn read_all(source: impl Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    source.take(MOST).read_to_string(&mut text)?;
-    Ok(text)
+fn read_all(source: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    source.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        let message = format!("it has more than {MOST} bytes, the most that arguments may have");
+        return Err(io::Error::other(message));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
 /// The place that the names lead to, made where it is not there.
@@ -276,6 +293,10 @@ mod tests {
             ("loud=true", json!({ "loud": true })),
             ("tags=a", json!({ "tags": ["a"] })),
             ("tags=[\"a\",\"b\"]", json!({ "tags": ["a", "b"] })),
+            ("tags=[]", json!({ "tags": [] })),
+            ("tags=", json!({ "tags": [""] })),
+            ("tags=[x] done", json!({ "tags": ["[x] done"] })),
+            ("tags=[1, 2", json!({ "tags": ["[1, 2"] })),
             ("mode=fast", json!({ "mode": "fast" })),
             ("mode=3", json!({ "mode": 3 })),
             ("place.city=12", json!({ "place": { "city": "12" } })),
@@ -309,8 +330,23 @@ mod tests {
             (&["{\"text\": }"], ""),
             (&["text=@no/such/file"], ""),
             (&["text=a", "text.b=c"], ""),
+            (&["place.city=Rome", "place={\"city\":\"Bonn\"}"], ""),
+            (&["place.city=Rome", "place.city=Bonn"], ""),
         ] {
             assert!(collected(words, stdin).is_err(), "{words:?}");
         }
+        let whole_first = collected(&["place={\"city\":\"Bonn\"}", "place.zip=1"], "");
+        assert_eq!(whole_first, Ok(json!({ "place": { "city": "Bonn", "zip": 1 } })));
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused_and_never_cut() {
+        let most = usize::try_from(MOST).expect("it fits");
+        assert_eq!(read_all(&*vec![b'a'; most]).map(|text| text.len()).ok(), Some(most));
+        // The last character would be cut in two.
+        let mut long = vec![b'a'; most - 1];
+        long.extend("ö".as_bytes());
+        let refused = read_all(&*long).expect_err("it is too much").to_string();
+        assert!(refused.contains("more than 33554432 bytes"), "{refused}");
     }
 }

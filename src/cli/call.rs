@@ -4,17 +4,17 @@ use super::argument::{self, Expected};
 use super::describe::usage_line;
 use super::event::{Recorder, TerminalSink};
 use super::output::{DIM, Output, count, paint, safe};
-use super::policy::{GrantArguments, LimitArguments, did_you_mean};
+use super::policy::did_you_mean;
 use super::workspace::{ReadFeature, Workspace};
-use super::{Exit, place, usage};
-use crate::diagnostic::{Diagnostic, nearest};
+use super::{Exit, PolicyArguments, place, refused_as_json, usage};
+use crate::diagnostic::{Blame, Diagnostic, Severity, nearest, shell_word};
 use crate::feature::call::{Cancel, Conditions, Failure, Outcome, Receipt};
 use crate::feature::catalog::{CallOptions, Catalog};
 use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
 use crate::feature::event::{FeatureEvent, Sink};
-use crate::feature::hook::{Decision, HookOutcome};
+use crate::feature::hook::{Decision, EventKind, HookOutcome};
 use crate::feature::id::FeatureId;
-use crate::feature::report::{ContributionName, FeatureInstallReport};
+use crate::feature::report::ContributionName;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 #[command(after_help = "\
 Arguments are read by the tool's types:
   name=World         a string takes the text as it is, anything else is JSON
-  tags=a tags=b      a list, item by item; tags='[\"a\",\"b\"]' is the same
+  tags=a tags=b      a list, item by item; tags='[\"a\",\"b\"]' is the same, tags='[]' is empty
   place.city=Rome    a field of an object
   text=@notes.txt    the text of a file; @- is standard input, @@ is one @
   '{\"name\": \"World\"}'  all arguments as one JSON object; `-` reads it from standard input
@@ -35,7 +35,7 @@ Examples:
   peasy call greet.rhai name=World
   peasy call greet.rhai greet '{\"name\": \"World\", \"loud\": true}'
   peasy call guard.rhai guard kind=shell command='rm -rf ~'
-  peasy call word-count text=@README.md --receipt --limit time=10s
+  peasy call count_words text=@README.md --receipt --limit time=10s
 
 Exit codes: 0 done, 1 the feature failed, 2 wrong use or arguments, 3 denied, 4 our fault.")]
 pub struct CallArguments {
@@ -58,9 +58,7 @@ pub struct CallArguments {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     #[command(flatten)]
-    grants: GrantArguments,
-    #[command(flatten)]
-    limits: LimitArguments,
+    policy: PolicyArguments,
 }
 
 /// Milliseconds since the epoch, a timestamp, or a day.
@@ -83,34 +81,66 @@ fn parse_time(text: &str) -> Result<i64, String> {
 ///
 /// There is no such tool, it is not active, or a word cannot be understood.
 pub fn run(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    match execute(arguments, output) {
-        Err(problem) if arguments.json => {
-            output.say_json(&Printed::refused(&problem));
-            Ok(Exit::of(&problem))
-        }
-        outcome => outcome,
-    }
+    let outcome = execute(arguments, output);
+    refused_as_json(outcome, arguments.json, |problem| {
+        output.say_json(&Printed::refused(problem));
+    })
 }
 
 fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let is_path = place::is_path(&arguments.target);
     let paths: Vec<PathBuf> = if is_path { vec![(&arguments.target).into()] } else { Vec::new() };
-    let workspace = Workspace::read(&paths, &arguments.limits)?;
+    let workspace = Workspace::read(&paths, &arguments.policy.limits)?;
     workspace.require_some()?;
     let (chosen, words) = match choose(&workspace, arguments, is_path) {
         Ok(chosen) => chosen,
         Err(problem) => return not_found(&workspace, problem, arguments, output),
     };
-    let catalog = workspace.install(&arguments.grants)?;
+    let catalog = workspace.install(&arguments.policy.grants, output)?;
     chosen.require_active(&catalog)?;
     let value = argument::collect(words, chosen.expected()).map_err(|problem| {
-        problem.help(format!("usage: peasy call {} {}", arguments.target, chosen.usage()))
+        problem.help(format!(
+            "usage: peasy call {} {}",
+            shell_word(&arguments.target),
+            chosen.usage()
+        ))
     })?;
     let call = Call { arguments, workspace: &workspace, catalog: &catalog, chosen: &chosen };
     Ok(match chosen.contribution {
         Contribution::Tool(tool) => call.tool(tool, value, output),
-        Contribution::Hook(hook) => call.hook(hook, value, output),
+        Contribution::Hook(hook) => match unheard(hook, &value)? {
+            Some(note) => call.proceed(hook, &note, output),
+            None => call.hook(hook, value, output),
+        },
     })
+}
+
+/// Says why a hook would not be asked about an event: it listens for others.
+///
+/// # Errors
+///
+/// The event is of no kind that there is.
+fn unheard(hook: &HookDeclaration, event: &Value) -> Result<Option<Diagnostic>, Box<Diagnostic>> {
+    if !hook.point.is_about_tools() {
+        return Ok(None);
+    }
+    let kind = match event.get("kind").and_then(Value::as_str) {
+        Some(name) => Some(EventKind::by_name(name).ok_or_else(|| unknown_kind(name))?),
+        None => None,
+    };
+    let tool = event.get("tool").and_then(Value::as_str);
+    if hook.filter.wants(kind, tool) {
+        return Ok(None);
+    }
+    let message =
+        format!("`{}` is not asked about this event: it listens for {}", hook.name, hook.filter);
+    let note = Diagnostic::new(Severity::Note, Blame::Caller, "hook/not-asked", message);
+    Ok(Some(note.help("where no hook is asked, the agent goes on")))
+}
+
+fn unknown_kind(name: &str) -> Diagnostic {
+    let names = EventKind::ALL.map(EventKind::name);
+    did_you_mean(usage(format!("`{name}` is not a kind of tool event")), name, &names)
 }
 
 /// What was asked for may stand in a feature that is broken: that is then the reason.
@@ -264,6 +294,7 @@ fn unknown_contribution(features: &[&FeatureDescriptor], target: &str, name: &st
             let problem = problem.help(format!("it has: {}", names.join(", ")));
             match every(features).collect::<Vec<_>>().as_slice() {
                 [(_, Contribution::Tool(tool))] => {
+                    let target = shell_word(target);
                     problem.help(format!("usage: peasy call {target} {}", usage_line(tool)))
                 }
                 _ => problem,
@@ -297,8 +328,7 @@ impl<'a> Chosen<'a> {
 
     /// Says why it cannot be called, where it cannot.
     fn require_active(&self, catalog: &Catalog) -> Result<(), Box<Diagnostic>> {
-        let report = report_of(catalog, &self.feature.id);
-        let Some(report) = report else { return Ok(()) };
+        let Some(report) = catalog.report(&self.feature.id) else { return Ok(()) };
         if let Some(skipped) = report.skipped.iter().find(|skipped| self.is(&skipped.contribution))
         {
             return Err(skipped.why.clone().into());
@@ -308,10 +338,6 @@ impl<'a> Chosen<'a> {
             _ => Ok(()),
         }
     }
-}
-
-fn report_of<'a>(catalog: &'a Catalog, feature: &FeatureId) -> Option<&'a FeatureInstallReport> {
-    catalog.reports().iter().find(|report| report.feature == *feature)
 }
 
 /// One call on its way.
@@ -422,6 +448,24 @@ impl Call<'_> {
         exit
     }
 
+    /// What comes of an event that the hook is not asked about.
+    fn proceed(&self, hook: &HookDeclaration, note: &Diagnostic, output: &mut Output) -> Exit {
+        if self.arguments.json {
+            output.say_json(&Printed {
+                ok: true,
+                feature: Some(&self.chosen.feature.id),
+                hook: Some(&hook.name),
+                decision: Some(&Decision::Proceed),
+                diagnostics: std::slice::from_ref(note),
+                ..Printed::default()
+            });
+        } else {
+            output.tell_picture(note, None);
+            output.say(decision_line(&Decision::Proceed));
+        }
+        Exit::Done
+    }
+
     /// Runs the call with a sink that fits the output, and hands back what a recorder kept.
     fn run<T>(
         &self,
@@ -455,7 +499,7 @@ impl Call<'_> {
         }
         let is_argument = |problem: &Diagnostic| problem.code.starts_with("arguments/");
         if failure.diagnostics.iter().any(is_argument) {
-            let target = safe(&self.arguments.target);
+            let target = shell_word(&safe(&self.arguments.target));
             output.tell(format_args!("\nusage: peasy call {target} {}", self.chosen.usage()));
         }
     }
@@ -466,7 +510,7 @@ impl Call<'_> {
             let dropped =
                 count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
             output.tell(format_args!("note: {dropped} went nowhere:"));
-            let report = report_of(self.catalog, &self.chosen.feature.id);
+            let report = self.catalog.report(&self.chosen.feature.id);
             for denial in report.into_iter().flat_map(|report| &report.denied) {
                 output.tell_picture(&denial.diagnostic(), None);
             }

@@ -1,9 +1,8 @@
 //! `peasy check`: every problem of every feature in one pass. Runs no script.
 
 use super::output::{BAD, DIM, GOOD, Output, count, paint};
-use super::policy::{GrantArguments, LimitArguments};
 use super::workspace::{ReadFeature, Workspace, inactive};
-use super::{Exit, PathArguments};
+use super::{Exit, ListingArguments, PolicyArguments, refused_as_json};
 use crate::diagnostic::{Blame, Diagnostic, Severity};
 use clap::Args;
 use serde::Serialize;
@@ -17,21 +16,16 @@ Examples:
   peasy check --json | jq '.features[].diagnostics'")]
 pub struct CheckArguments {
     #[command(flatten)]
-    paths: PathArguments,
-    /// Print what was found as JSON.
-    #[arg(long)]
-    json: bool,
-    /// Fail on warnings as well.
+    listing: ListingArguments,
+    /// Fail on warnings as well. What waits for a grant is no fault of a feature and does not count.
     #[arg(long)]
     deny_warnings: bool,
     #[command(flatten)]
-    grants: GrantArguments,
-    #[command(flatten)]
-    limits: LimitArguments,
+    policy: PolicyArguments,
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Report<'a> {
     features: Vec<Checked<'a>>,
     /// Problems that belong to no feature that could be read.
@@ -58,20 +52,32 @@ struct Checked<'a> {
 ///
 /// There is nothing to check, or a flag cannot be understood.
 pub fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    let workspace = Workspace::read(&arguments.paths.paths, &arguments.limits)?;
-    workspace.require_some()?;
-    let catalog = workspace.install(&arguments.grants)?;
+    let outcome = execute(arguments, output);
+    refused_as_json(outcome, arguments.listing.json, |problem| {
+        let problems = std::slice::from_ref(problem);
+        output.say_json(&Report { problems, errors: 1, ..Report::default() });
+    })
+}
+
+fn execute(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let ListingArguments { places, json } = &arguments.listing;
+    let workspace = Workspace::read(&places.paths, &arguments.policy.limits)?;
+    if !json {
+        workspace.require_some()?;
+    }
+    let catalog = workspace.install(&arguments.policy.grants, output)?;
     let features: Vec<Checked<'_>> = workspace
         .features
         .iter()
         .map(|read| {
-            let id = read.script().map(|script| &script.descriptor.id);
-            let reports = catalog.reports().iter().filter(|report| Some(&report.feature) == id);
             let mut diagnostics = read.diagnostics.clone();
-            diagnostics.extend(reports.flat_map(inactive));
+            let report = workspace.report_of(read, &catalog);
+            diagnostics.extend(
+                report.into_iter().flat_map(inactive).map(|problem| in_file(problem, read)),
+            );
             Checked {
                 path: read.path(),
-                feature: id.map(ToString::to_string),
+                feature: read.id().map(ToString::to_string),
                 ok: !diagnostics.iter().any(Diagnostic::is_error),
                 diagnostics,
                 read,
@@ -89,12 +95,17 @@ pub fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<
         problems: &workspace.problems,
         features,
     };
-    if arguments.json {
+    if *json {
         output.say_json(&report);
     } else {
         print(&report, output);
     }
     Ok(exit(&report, denied && arguments.deny_warnings))
+}
+
+/// A problem of what was installed, with the file that it is about.
+fn in_file(problem: Diagnostic, read: &ReadFeature) -> Diagnostic {
+    if problem.file.is_some() { problem } else { problem.in_file(read.path()) }
 }
 
 fn print(report: &Report<'_>, output: &mut Output) {
@@ -123,8 +134,8 @@ fn exit(report: &Report<'_>, denied: bool) -> Exit {
     if report.features.iter().any(is_authors) || denied {
         Exit::Failed
     } else {
-        let mut rest =
-            report.features.iter().flat_map(|one| &one.diagnostics).chain(report.problems);
-        rest.find(|problem| problem.is_error()).map_or(Exit::Done, Exit::of)
+        Exit::of_first(
+            report.features.iter().flat_map(|one| &one.diagnostics).chain(report.problems),
+        )
     }
 }

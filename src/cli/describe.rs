@@ -2,13 +2,13 @@
 
 use super::list::hook_line;
 use super::output::{BOLD, DIM, Output, paint, safe};
-use super::policy::{GrantArguments, LimitArguments, did_you_mean};
+use super::policy::did_you_mean;
 use super::workspace::{ReadFeature, Workspace};
-use super::{Exit, place, usage};
-use crate::diagnostic::Diagnostic;
-use crate::feature::catalog::Catalog;
+use super::{Exit, PolicyArguments, place, refused_as_json, usage};
+use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::descriptor::{Example, FeatureDescriptor, Need, ToolDeclaration, ToolHints};
 use crate::feature::report::FeatureInstallReport;
+use crate::feature::schema::Type;
 use crate::limit::{Limit, Limits};
 use clap::Args;
 use serde::Serialize;
@@ -27,29 +27,32 @@ pub struct DescribeArguments {
     /// A path to features, or the name of a feature or a tool.
     #[arg(value_name = "PATH|NAME")]
     targets: Vec<String>,
-    /// Print descriptors and schemas as JSON.
+    /// Print JSON instead, whatever comes of it.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    grants: GrantArguments,
-    #[command(flatten)]
-    limits: LimitArguments,
+    policy: PolicyArguments,
 }
 
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Described<'a> {
     features: Vec<Entry<'a>>,
+    /// Paths and names that lead to no feature.
+    problems: &'a [Diagnostic],
 }
 
 /// One feature.
 #[derive(Serialize)]
 struct Entry<'a> {
     path: String,
-    digest: &'a str,
-    descriptor: &'a FeatureDescriptor,
+    /// None where the feature is broken, as its descriptor and report.
+    digest: Option<&'a str>,
+    descriptor: Option<&'a FeatureDescriptor>,
     tools: Vec<ToolEntry<'a>>,
     report: Option<&'a FeatureInstallReport>,
+    /// What is wrong with a broken one.
+    errors: Vec<&'a Diagnostic>,
 }
 
 /// One tool as a client sees it.
@@ -70,27 +73,48 @@ struct ToolEntry<'a> {
 ///
 /// There is nothing of that name, or a flag cannot be understood.
 pub fn run(arguments: &DescribeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let outcome = execute(arguments, output);
+    refused_as_json(outcome, arguments.json, |problem| {
+        let problems = std::slice::from_ref(problem);
+        output.say_json(&Described { features: Vec::new(), problems });
+    })
+}
+
+fn execute(arguments: &DescribeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let (paths, names): (Vec<_>, Vec<_>) =
         arguments.targets.iter().partition(|word| place::is_path(word));
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
-    let workspace = Workspace::read(&paths, &arguments.limits)?;
-    workspace.require_some()?;
-    let catalog = workspace.install(&arguments.grants)?;
-    workspace.tell_broken(output);
-    let chosen = choose(&workspace, &names)?;
+    let workspace = Workspace::read(&paths, &arguments.policy.limits)?;
+    if !arguments.json {
+        workspace.require_some()?;
+    }
+    let catalog = workspace.install(&arguments.policy.grants, output)?;
+    if !arguments.json {
+        workspace.tell_broken(output);
+    }
+    let mut chosen = choose(&workspace, &names)?;
+    if !names.is_empty() {
+        // What was named may stand in one of them.
+        let broken = workspace.features.iter().filter(|read| read.is_broken());
+        chosen.extend(broken.map(|read| Chosen { read, tool: None }));
+    }
+    let limits = &workspace.limits;
+    let all = chosen.iter().map(|chosen| (chosen, workspace.report_of(chosen.read, &catalog)));
     if arguments.json {
-        let limits = &workspace.limits;
-        let features = chosen.iter().filter_map(|chosen| chosen.entry(&catalog, limits)).collect();
-        output.say_json(&Described { features });
+        let features = all.map(|(chosen, report)| chosen.entry(report, limits)).collect();
+        output.say_json(&Described { features, problems: &workspace.problems });
     } else {
-        for (index, chosen) in chosen.iter().enumerate() {
+        let readable = all.filter(|(chosen, _)| !chosen.read.is_broken());
+        for (index, (chosen, report)) in readable.enumerate() {
             if index > 0 {
                 output.say("");
             }
-            output.say(chosen.text(&catalog, &workspace.limits).trim_end());
+            output.say(chosen.text(report, limits).trim_end());
         }
     }
-    Ok(if chosen.is_empty() { Exit::Failed } else { Exit::Done })
+    let has_some = chosen.iter().any(|chosen| !chosen.read.is_broken());
+    let is_empty = workspace.features.is_empty();
+    Ok(if has_some || is_empty { Exit::of_first(&workspace.problems) } else { Exit::Failed })
 }
 
 /// A feature, or one tool of it.
@@ -103,14 +127,13 @@ fn choose<'a>(
     workspace: &'a Workspace,
     names: &[&String],
 ) -> Result<Vec<Chosen<'a>>, Box<Diagnostic>> {
-    let readable = || workspace.features.iter().filter(|read| !read.is_broken());
     if names.is_empty() {
-        return Ok(readable().map(|read| Chosen { read, tool: None }).collect());
+        return Ok(workspace.features.iter().map(|read| Chosen { read, tool: None }).collect());
     }
     let mut chosen = Vec::new();
     for name in names {
         let before = chosen.len();
-        for read in readable() {
+        for read in &workspace.features {
             let Some(script) = read.script() else { continue };
             let descriptor = &script.descriptor;
             if descriptor.id.name().as_str() == **name || descriptor.id.to_string() == **name {
@@ -146,26 +169,27 @@ impl<'a> Chosen<'a> {
         }
     }
 
-    fn entry(&self, catalog: &'a Catalog, limits: &Limits) -> Option<Entry<'a>> {
-        let script = self.read.script()?;
-        let descriptor = &script.descriptor;
-        let limits = limits.lowered(&descriptor.limits);
-        Some(Entry {
+    fn entry(&self, report: Option<&'a FeatureInstallReport>, limits: &Limits) -> Entry<'a> {
+        let script = self.read.script();
+        let own = script.map_or(&[][..], |script| &script.descriptor.limits);
+        let limits = limits.lowered(own);
+        Entry {
             path: self.read.path(),
-            digest: &script.tree.digest,
-            descriptor,
+            digest: script.map(|script| &*script.tree.digest),
+            descriptor: script.map(|script| &script.descriptor),
             tools: self.tools().into_iter().map(|tool| tool_entry(tool, &limits)).collect(),
-            report: catalog.reports().iter().find(|report| report.feature == descriptor.id),
-        })
+            report,
+            errors: self.read.errors().collect(),
+        }
     }
 
-    fn text(&self, catalog: &Catalog, limits: &Limits) -> String {
+    fn text(&self, report: Option<&FeatureInstallReport>, limits: &Limits) -> String {
         let Some(script) = self.read.script() else { return String::new() };
         let descriptor = &script.descriptor;
         let limits = limits.lowered(&descriptor.limits);
         let mut text = String::new();
         if self.tool.is_none() {
-            feature_text(&mut text, descriptor, &self.read.path(), catalog);
+            feature_text(&mut text, descriptor, &self.read.path(), report);
         }
         for tool in self.tools() {
             if !text.is_empty() {
@@ -194,31 +218,50 @@ fn tool_entry<'a>(tool: &'a ToolDeclaration, limits: &Limits) -> ToolEntry<'a> {
     }
 }
 
-/// How a tool is called from the command line: `count_words text=STRING [unique=BOOL]`.
+/// How a tool is called from the command line: `count_words text=STRING [unique=BOOL]`. Nothing in it
+/// means anything to a shell but the brackets around what may be left out.
 pub(super) fn usage_line(tool: &ToolDeclaration) -> String {
     let mut line = tool.name.to_string();
     for parameter in tool.parameters.iter() {
-        let name = parameter.argument_name();
-        let kind = &parameter.kind;
-        let kind = kind.to_string();
-        let kind = kind.strip_suffix('?').unwrap_or(&kind);
-        let shown = format!("{name}=<{kind}>");
+        let shown = format!("{}={}", parameter.argument_name(), value_word(&parameter.kind));
         let shown = if parameter.is_required() { shown } else { format!("[{shown}]") };
         let _ = write!(line, " {shown}");
     }
     safe(&line)
 }
 
+/// What stands for a value in a usage line: a word for what is typed, or the first of several texts
+/// of which one is to be chosen.
+fn value_word(kind: &Type) -> String {
+    match kind {
+        Type::String(_) => "STRING".to_owned(),
+        Type::Int(_) => "INT".to_owned(),
+        Type::Float(_) => "NUMBER".to_owned(),
+        Type::Bool => "BOOL".to_owned(),
+        Type::Literal(text) => shell_word(text),
+        Type::Nullable(inner) => value_word(inner),
+        // Given item by item.
+        Type::Array(items, _) if !matches!(**items, Type::Array(..)) => value_word(items),
+        Type::Any => "VALUE".to_owned(),
+        Type::Union(kinds) => kinds.first().map_or_else(|| "JSON".to_owned(), value_word),
+        _ => "JSON".to_owned(),
+    }
+}
+
 // Writing to a string cannot fail, so the results of `write!` are dropped below.
 
-fn feature_text(text: &mut String, descriptor: &FeatureDescriptor, path: &str, catalog: &Catalog) {
+fn feature_text(
+    text: &mut String,
+    descriptor: &FeatureDescriptor,
+    path: &str,
+    report: Option<&FeatureInstallReport>,
+) {
     text.push_str(&paint(BOLD, &descriptor.id));
     if let Some(version) = &descriptor.version {
         let _ = write!(text, " {}", safe(version));
     }
     let _ = writeln!(text, "  {}", paint(DIM, safe(path)));
     paragraph(text, &descriptor.description, "  ");
-    let report = catalog.reports().iter().find(|report| report.feature == descriptor.id);
     if let Some(report) = report {
         let _ = writeln!(text, "  state: {}", report.state);
     }
@@ -270,7 +313,8 @@ fn tool_text(text: &mut String, tool: &ToolDeclaration, limits: &Limits, path: &
     if !lowered.is_empty() {
         let _ = writeln!(text, "  limits: {}", lowered.join(", "));
     }
-    let _ = writeln!(text, "  call it: peasy call {} {}", safe(path), usage_line(tool));
+    let path = shell_word(&safe(path));
+    let _ = writeln!(text, "  call it: peasy call {path} {}", usage_line(tool));
 }
 
 fn paragraph(text: &mut String, lines: &str, indent: &str) {

@@ -24,10 +24,15 @@ impl Exit {
         match problem.blame {
             Blame::Caller => Self::Usage,
             Blame::Author => Self::Failed,
-            Blame::Operator if is_denial(&problem.code) => Self::Denied,
+            Blame::Operator if is_denial(problem) => Self::Denied,
             Blame::Operator => Self::Usage,
             Blame::Host => Self::Fault,
         }
+    }
+
+    /// What a command that found these problems ends with: what the first error says, or done.
+    pub(super) fn of_first<'a>(problems: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
+        problems.into_iter().find(|problem| problem.is_error()).map_or(Self::Done, Self::of)
     }
 
     /// The number.
@@ -43,7 +48,8 @@ impl Exit {
 }
 
 /// Whether a problem of the operator is a power that was withheld, not a file or a flag gone wrong.
-fn is_denial(code: &str) -> bool {
+pub(super) fn is_denial(problem: &Diagnostic) -> bool {
+    let code = &*problem.code;
     code.starts_with("grant/") || code == "service/denied" || code == "registry/disabled"
 }
 

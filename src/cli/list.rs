@@ -1,11 +1,9 @@
 //! `peasy list`: which features there are, what of them runs, and why the rest does not.
 
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, first_line, paint, safe};
-use super::policy::{GrantArguments, LimitArguments};
 use super::workspace::{ReadFeature, Workspace, inactive};
-use super::{Exit, PathArguments};
-use crate::diagnostic::Diagnostic;
-use crate::feature::catalog::Catalog;
+use super::{Exit, ListingArguments, PolicyArguments, refused_as_json};
+use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration};
 use crate::feature::report::{CapabilityDenial, FeatureInstallReport, FeatureState};
 use clap::Args;
@@ -16,19 +14,14 @@ use std::fmt::{Display, Write};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  peasy list                     the features of this project and your own
-  peasy list examples/ --trust   a folder, as if it were your own
+  peasy list                           the features of this project and your own
+  peasy list .peasy/features/ --trust  a folder, as if it were your own
   peasy list --json | jq '.features[].report.tools'")]
 pub struct ListArguments {
     #[command(flatten)]
-    paths: PathArguments,
-    /// Print the list as JSON.
-    #[arg(long)]
-    json: bool,
+    listing: ListingArguments,
     #[command(flatten)]
-    grants: GrantArguments,
-    #[command(flatten)]
-    limits: LimitArguments,
+    policy: PolicyArguments,
 }
 
 /// What `--json` prints.
@@ -59,44 +52,49 @@ struct Entry<'a> {
 ///
 /// There is nothing to list, or a flag cannot be understood.
 pub fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    let workspace = Workspace::read(&arguments.paths.paths, &arguments.limits)?;
-    workspace.require_some()?;
-    let catalog = workspace.install(&arguments.grants)?;
-    if arguments.json {
-        let features = workspace.features.iter().map(|read| entry(read, &catalog)).collect();
+    let outcome = execute(arguments, output);
+    refused_as_json(outcome, arguments.listing.json, |problem| {
+        let problems = std::slice::from_ref(problem);
+        output.say_json(&Listing { features: Vec::new(), problems });
+    })
+}
+
+fn execute(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let ListingArguments { places, json } = &arguments.listing;
+    let workspace = Workspace::read(&places.paths, &arguments.policy.limits)?;
+    if !json {
+        workspace.require_some()?;
+    }
+    let catalog = workspace.install(&arguments.policy.grants, output)?;
+    let all = workspace.features.iter().map(|read| (read, workspace.report_of(read, &catalog)));
+    if *json {
+        let features = all.map(|(read, report)| entry(read, report)).collect();
         output.say_json(&Listing { features, problems: &workspace.problems });
     } else {
-        for (index, read) in workspace.features.iter().enumerate() {
+        for (index, (read, report)) in all.enumerate() {
             if index > 0 {
                 output.say("");
             }
-            output.say(describe(read, &catalog).trim_end());
+            output.say(describe(read, report).trim_end());
         }
-        for problem in &workspace.problems {
-            output.tell_picture(problem, None);
-        }
+        workspace.tell_problems(output);
     }
-    Ok(workspace.problems.first().map_or(Exit::Done, Exit::of))
+    Ok(Exit::of_first(&workspace.problems))
 }
 
-fn report_of<'a>(read: &ReadFeature, catalog: &'a Catalog) -> Option<&'a FeatureInstallReport> {
-    let id = &read.script()?.descriptor.id;
-    catalog.reports().iter().find(|report| report.feature == *id)
-}
-
-fn entry<'a>(read: &'a ReadFeature, catalog: &'a Catalog) -> Entry<'a> {
+fn entry<'a>(read: &'a ReadFeature, report: Option<&'a FeatureInstallReport>) -> Entry<'a> {
     let descriptor = read.script().map(|script| &script.descriptor);
     Entry {
         path: read.path(),
         version: descriptor.and_then(|descriptor| descriptor.version.as_deref()),
         requests: descriptor.map_or(&[], |descriptor| &descriptor.requests),
-        report: report_of(read, catalog),
-        errors: read.diagnostics.iter().filter(|problem| problem.is_error()).collect(),
+        report,
+        errors: read.errors().collect(),
     }
 }
 
-fn describe(read: &ReadFeature, catalog: &Catalog) -> String {
-    match (read.script(), report_of(read, catalog)) {
+fn describe(read: &ReadFeature, report: Option<&FeatureInstallReport>) -> String {
+    match (read.script(), report) {
         (Some(script), Some(report)) => {
             let mut lines = Lines(head(&script.descriptor, report, &read.path()));
             contributions(&script.descriptor, report, &mut lines);
@@ -143,7 +141,8 @@ fn contributions(descriptor: &FeatureDescriptor, report: &FeatureInstallReport, 
         lines.add("hook", named(&hook_line(hook), &hook.description));
     }
     for problem in inactive(report) {
-        lines.add("inactive", paint(WARN, safe(&problem.message)));
+        let style = if problem.is_error() { BAD } else { WARN };
+        lines.add("inactive", paint(style, safe(&problem.message)));
         problem.help.iter().for_each(|help| lines.add("", safe(help)));
     }
 }
@@ -158,12 +157,8 @@ fn named(name: &str, description: &str) -> String {
 /// A hook with its place: `guard at pre_tool_call, kind=shell`.
 pub(super) fn hook_line(hook: &HookDeclaration) -> String {
     let mut line = format!("{} at {}", hook.name, hook.point);
-    if !hook.filter.tools.is_empty() {
-        let _ = write!(line, ", tools={}", hook.filter.tools.join("|"));
-    }
-    if !hook.filter.kinds.is_empty() {
-        let kinds: Vec<_> = hook.filter.kinds.iter().map(|kind| kind.name()).collect();
-        let _ = write!(line, ", kind={}", kinds.join("|"));
+    if !hook.filter.is_empty() {
+        let _ = write!(line, ", {}", hook.filter);
     }
     safe(&line)
 }
@@ -185,13 +180,13 @@ fn grants(report: &FeatureInstallReport, lines: &mut Lines) {
 }
 
 fn broken(read: &ReadFeature) -> String {
-    let errors: Vec<_> = read.diagnostics.iter().filter(|problem| problem.is_error()).collect();
     let mut text = format!("{}  {}\n", paint(BOLD, safe(&read.path())), paint(BAD, "broken"));
     let mut lines = Lines(String::new());
-    for problem in errors.iter().take(3) {
+    for problem in read.errors().take(3) {
         lines.add("error", safe(&problem.to_string()));
     }
     text.push_str(&lines.0);
-    let _ = writeln!(text, "  see all of it with `peasy check {}`", safe(&read.path()));
+    let path = shell_word(&safe(&read.path()));
+    let _ = writeln!(text, "  see all of it with `peasy check {path}`");
     text
 }

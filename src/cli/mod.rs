@@ -37,8 +37,7 @@ use std::process::ExitCode;
     version,
     about = "Small sandboxed Rhai scripts that give an LLM agent new tools and hooks",
     long_about = "peasy runs features: small Rhai scripts that give an LLM agent new tools and hooks.\n\n\
-        A feature gets only what you grant it, runs under hard limits, and is there as soon as you \
-        save its file.",
+        A feature gets only what you grant it and runs under hard limits.",
     after_help = GUIDE,
     disable_help_subcommand = true,
     arg_required_else_help = true,
@@ -116,6 +115,25 @@ pub struct PathArguments {
     pub paths: Vec<PathBuf>,
 }
 
+/// Which features a command is about, and how it answers.
+#[derive(Debug, Args)]
+pub struct ListingArguments {
+    #[command(flatten)]
+    places: PathArguments,
+    /// Print JSON instead, whatever comes of it.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is decided for the features of one command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PolicyArguments {
+    #[command(flatten)]
+    grants: GrantArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
 /// Runs a command and says how the process ends.
 ///
 /// A command's error is shown on standard error; a panic of ours ends with [`Exit::Fault`].
@@ -151,6 +169,22 @@ fn trace(verbose: u8, output: &Output) {
         .with_writer(std::io::stderr)
         .with_ansi(output.is_coloured())
         .try_init();
+}
+
+/// Answers in JSON also where a command could not do what it is for: `print` gives its shape with
+/// the problem in it.
+fn refused_as_json(
+    outcome: Result<Exit, Box<Diagnostic>>,
+    json: bool,
+    print: impl FnOnce(&Diagnostic),
+) -> Result<Exit, Box<Diagnostic>> {
+    match outcome {
+        Err(problem) if json => {
+            print(&problem);
+            Ok(Exit::of(&problem))
+        }
+        outcome => outcome,
+    }
 }
 
 /// A wrong use of the command line: exit 2.

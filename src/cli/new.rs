@@ -3,10 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "writes the new feature's file")]
 
 use super::output::{BOLD, Output, paint};
-use super::place::source_of;
+use super::place::locate;
 use super::{Exit, usage};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::id::{FeatureName, FeatureSource};
+use crate::script::runtime::ScriptRuntime;
 use clap::Args;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -16,10 +17,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  peasy new greet                          greet.rhai, with one tool
-  peasy new guard --hook                   guard.rhai, with a hook that guards shell commands
-  peasy new greet --folder .peasy/features for this project
-  peasy new greet --dir                    greet/main.rhai, with room for more files")]
+  peasy new greet                           greet.rhai, with one tool
+  peasy new guard --hook                    guard.rhai, with a hook that guards shell commands
+  peasy new greet --folder .peasy/features  for this project
+  peasy new greet --dir                     greet/main.rhai, with room for more files")]
 pub struct NewArguments {
     /// The feature's name, such as `word-count`.
     pub name: String,
@@ -34,66 +35,6 @@ pub struct NewArguments {
     pub dir: bool,
 }
 
-/// Words that no function of a script may be called by.
-///
-/// Source: Rhai 1.27, keywords and reserved symbols.
-const RESERVED: [&str; 54] = [
-    "abs",
-    "as",
-    "async",
-    "await",
-    "break",
-    "call",
-    "case",
-    "catch",
-    "const",
-    "continue",
-    "curry",
-    "debug",
-    "default",
-    "do",
-    "else",
-    "eval",
-    "exit",
-    "export",
-    "false",
-    "fn",
-    "for",
-    "global",
-    "go",
-    "goto",
-    "if",
-    "import",
-    "in",
-    "is",
-    "let",
-    "loop",
-    "match",
-    "module",
-    "new",
-    "nil",
-    "null",
-    "package",
-    "print",
-    "private",
-    "protected",
-    "public",
-    "return",
-    "shared",
-    "spawn",
-    "static",
-    "super",
-    "switch",
-    "sync",
-    "thread",
-    "this",
-    "throw",
-    "true",
-    "try",
-    "type",
-    "use",
-];
-
 /// Writes the feature and says what to do next.
 ///
 /// # Errors
@@ -101,7 +42,7 @@ const RESERVED: [&str; 54] = [
 /// The name is not a feature's, the file is there already, or it cannot be written.
 pub fn run(arguments: &NewArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let name = feature_name(&arguments.name)?;
-    let function = function_name(&name);
+    let function = function_name(&name, if arguments.hook { "hook" } else { "tool" });
     let file = file_of(&arguments.folder, &name, arguments.dir);
     let text = if arguments.hook { hook(&name, &function) } else { tool(&name, &function) };
     write(&file, &text).map_err(|reason| refused(&file, &reason))?;
@@ -154,9 +95,17 @@ fn suggestion(given: &str) -> Option<String> {
     name.parse::<FeatureName>().is_ok().then_some(name)
 }
 
-fn function_name(name: &FeatureName) -> String {
+/// The function's name: the feature's, unless that means something to the language already, to the
+/// host's functions or to the template's own words.
+fn function_name(name: &FeatureName, role: &str) -> String {
     let snake = name.as_str().replace('-', "_");
-    if RESERVED.contains(&snake.as_str()) { format!("{snake}_tool") } else { snake }
+    let is_own = ["name", "loud", "greeting", "event", "decision"].contains(&snake.as_str());
+    let known = ScriptRuntime::known();
+    if known.is_free(&snake) && !known.modules.contains_key(&snake) && !is_own {
+        snake
+    } else {
+        format!("{snake}_{role}")
+    }
 }
 
 fn file_of(folder: &Path, name: &FeatureName, dir: bool) -> PathBuf {
@@ -190,19 +139,9 @@ fn plain(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
-/// `text` as one word of a shell.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-+=.,/:@%\\".contains(c);
-    if text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 /// Hooks inside a project wait for trust.
 fn trust_flag(file: &Path) -> &'static str {
-    if source_of(file) == FeatureSource::Project { " --trust" } else { "" }
+    if locate(file).source == FeatureSource::Project { " --trust" } else { "" }
 }
 
 fn tool(name: &FeatureName, function: &str) -> String {
@@ -261,6 +200,10 @@ fn lets_other_commands_pass() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::Limits;
+    use crate::script::runtime::Location;
+    use crate::script::testing::{TestResult, TestRun};
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_name_that_is_none_gets_one() {
@@ -278,9 +221,51 @@ mod tests {
     }
 
     #[test]
-    fn no_function_is_called_by_a_keyword() {
-        let name = |text: &str| function_name(&text.parse().expect("a name"));
+    fn no_function_takes_a_word_that_means_something() {
+        let name = |text: &str| function_name(&text.parse().expect("a name"), "hook");
         assert_eq!(name("word-count"), "word_count");
-        assert_eq!(name("loop"), "loop_tool");
+        for taken in ["loop", "deny", "fail", "print", "max", "assert-eq", "text", "event", "spawn"]
+        {
+            assert_eq!(name(taken), format!("{}_hook", taken.replace('-', "_")));
+        }
+    }
+
+    #[test]
+    fn whatever_the_name_the_feature_is_clean_and_passes_its_tests() {
+        let known = ScriptRuntime::known();
+        // Words of the language, whether Rhai uses them or keeps them for later.
+        let words = "abs async await break call case catch const continue curry debug default do else \
+            eval exit export false fn for global go goto if import in is let loop match module new nil \
+            null package print private protected public return shared spawn static super switch sync \
+            thread this throw true try type use var void with yield name loud greeting event decision \
+            shouts-when-asked lets-other-commands-pass";
+        let names: BTreeSet<FeatureName> = known
+            .globals
+            .keys()
+            .chain(known.modules.keys())
+            .map(String::as_str)
+            .chain(words.split_whitespace())
+            .filter_map(|word| word.replace('_', "-").parse().ok())
+            .collect();
+        assert!(names.len() > 100, "{}", names.len());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut locations = Vec::new();
+        for name in &names {
+            for (role, text) in [("tool", tool as fn(&FeatureName, &str) -> String), ("hook", hook)]
+            {
+                let file = file_of(&folder.path().join(role), name, false);
+                write(&file, &text(name, &function_name(name, role))).expect("the folder takes it");
+                locations.push(Location { path: file, source: FeatureSource::User });
+            }
+        }
+        let limits = Limits::default();
+        let runtime = ScriptRuntime::new(&limits).expect("the tests count allocations");
+        let run = TestRun { filter: None, limits: &limits };
+        for (location, outcome) in locations.iter().zip(runtime.read(&locations)) {
+            let path = location.path.display();
+            assert!(outcome.diagnostics.is_empty(), "{path}: {:?}", outcome.diagnostics);
+            let tests = runtime.test(&outcome.script.expect("it is not broken"), &run);
+            assert!(tests.iter().all(TestResult::passed), "{path}: {tests:?}");
+        }
     }
 }

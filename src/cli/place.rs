@@ -4,11 +4,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "finds the files that a command is about")]
 
-use crate::diagnostic::{Diagnostic, nearest};
-use crate::feature::id::FeatureSource;
-use crate::script::runtime::Location;
-use crate::script::source::discover;
+use crate::diagnostic::{Diagnostic, Severity, nearest, shell_word};
+use crate::script::runtime::{Location, is_project_root};
+use crate::script::source::{discover, unreadable};
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The main file of a feature that is a folder.
@@ -16,9 +16,6 @@ const MAIN: &str = "main.rhai";
 
 /// The folder of features inside a project.
 const PROJECT_FEATURES: &str = ".peasy/features";
-
-/// What a folder of a project holds.
-const PROJECT_MARKS: [&str; 2] = [".git", ".peasy"];
 
 /// The features a command is about, before they are read.
 #[derive(Debug, Default)]
@@ -28,26 +25,42 @@ pub(super) struct Places {
     /// Paths that lead to no feature.
     pub problems: Vec<Diagnostic>,
     seen: BTreeSet<PathBuf>,
+    /// The user's own folder.
+    own: Option<PathBuf>,
 }
 
 /// Finds the features of `paths`; without paths, those of the project and of the user.
 pub(super) fn find(paths: &[PathBuf]) -> Places {
-    let mut places = Places::default();
+    let own = user_folder();
+    let mut places = Places { own: own.clone(), ..Places::default() };
     if paths.is_empty() {
-        for folder in default_folders() {
-            places.add_folder(&folder);
+        match project_folder() {
+            Some(Found { path, is_foreign: true }) => places.problems.push(foreign(&path)),
+            Some(Found { path, is_foreign: false }) => _ = places.add_folder(&path),
+            None => (),
+        }
+        if let Some(own) = &own {
+            places.add_folder(own);
         }
     }
     for path in paths {
         places.add(path);
     }
+    if places.locations.is_empty() && !places.problems.iter().any(Diagnostic::is_error) {
+        places.problems.push(nothing_found());
+    }
     places
 }
 
 /// What to say where no path was given and nothing was found.
-pub(super) fn nothing_found() -> Diagnostic {
+fn nothing_found() -> Diagnostic {
     let project = match project_folder() {
-        Some(folder) => format!("the project's folder, `{}`, holds none", folder.display()),
+        Some(Found { path, is_foreign: true }) => {
+            format!("the project's folder, `{}`, belongs to another user", path.display())
+        }
+        Some(Found { path, is_foreign: false }) => {
+            format!("the project's folder, `{}`, holds none", path.display())
+        }
         None => format!("there is no `{PROJECT_FEATURES}` here or in a folder above"),
     };
     let own = user_folder().map_or_else(String::new, |own| {
@@ -67,61 +80,91 @@ pub(super) fn is_path(word: &str) -> bool {
         || path.is_dir()
 }
 
-/// What a file is by where it lies: inside a project, however it was named, or the user's own.
-pub(super) fn source_of(path: &Path) -> FeatureSource {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let own = user_folder().and_then(|folder| folder.canonicalize().ok());
-    if own.is_some_and(|own| path.starts_with(own)) {
-        return FeatureSource::User;
-    }
-    let is_project = |folder: &Path| {
-        PROJECT_MARKS.iter().any(|mark| folder.join(mark).symlink_metadata().is_ok())
-    };
-    if path.ancestors().skip(1).any(is_project) {
-        FeatureSource::Project
-    } else {
-        FeatureSource::User
-    }
+/// A file, as what its place makes it.
+pub(super) fn locate(path: &Path) -> Location {
+    Location::of(path, user_folder().as_deref())
 }
 
-/// The project's folder of features, if there is one, and the user's.
-fn default_folders() -> Vec<PathBuf> {
-    project_folder().into_iter().chain(user_folder()).collect()
+/// A folder of features that nobody named.
+struct Found {
+    path: PathBuf,
+    /// Whether another user put it there.
+    is_foreign: bool,
 }
 
-fn project_folder() -> Option<PathBuf> {
+/// The project's folder of features: of this folder or of the nearest above that has one, up to the
+/// root of the repository or the home folder, and no further.
+fn project_folder() -> Option<Found> {
     let here = std::env::current_dir().ok()?;
-    let holds = |folder: &Path| folder.join(PROJECT_FEATURES).is_dir();
-    let above = here.ancestors().position(holds)?;
-    // Named from here, as a person would.
-    Some(PathBuf::from(format!("{}{PROJECT_FEATURES}", "../".repeat(above))))
+    let home = variable("HOME").and_then(|home| home.canonicalize().ok());
+    let own = user_folder().and_then(|own| own.canonicalize().ok());
+    for (above, folder) in here.ancestors().enumerate() {
+        let features = folder.join(PROJECT_FEATURES);
+        if features.is_dir() && features.canonicalize().ok() != own {
+            // Named from here, as a person would.
+            let path = PathBuf::from(format!("{}{PROJECT_FEATURES}", "../".repeat(above)));
+            return Some(Found { path, is_foreign: is_foreign(&features) });
+        }
+        if is_project_root(folder) || home.as_deref() == Some(folder) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether a user who is neither this one nor the system's put a folder of features where it is: below
+/// a folder that everybody may write to, such as `/tmp`, anyone can.
+#[cfg(unix)]
+fn is_foreign(features: &Path) -> bool {
+    let system = 0;
+    !belongs_to(features, &[rustix::process::geteuid().as_raw(), system])
+}
+
+/// Whether the folder and the `.peasy` around it are these users', and so is the link where either is
+/// one.
+#[cfg(unix)]
+fn belongs_to(features: &Path, users: &[u32]) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let is_theirs =
+        |kind: io::Result<std::fs::Metadata>| kind.is_ok_and(|kind| users.contains(&kind.uid()));
+    let mut folders = features.ancestors().take(2);
+    folders.all(|folder| is_theirs(folder.metadata()) && is_theirs(folder.symlink_metadata()))
+}
+
+#[cfg(not(unix))]
+fn is_foreign(_: &Path) -> bool {
+    false
 }
 
 /// The user's own folder of features; it need not exist.
 fn user_folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = set("PEASY_HOME")
-        .or_else(|| Some(set("XDG_CONFIG_HOME").filter(|path| path.is_absolute())?.join("peasy")))
-        .or_else(|| Some(set("HOME")?.join(".config/peasy")))?;
+    let home = variable("PEASY_HOME")
+        .or_else(|| Some(variable("XDG_CONFIG_HOME")?.join("peasy")))
+        .or_else(|| Some(variable("HOME")?.join(".config/peasy")))?;
     Some(home.join("features"))
+}
+
+/// A folder that the environment names. A relative one would be another in every project, and is left
+/// aside, as the rules for `XDG_CONFIG_HOME` have it.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 impl Places {
     fn add(&mut self, path: &Path) {
-        if path.is_dir() {
-            let main = path.join(MAIN);
-            if main.exists() {
-                return self.add_feature(main);
+        let is_script = path.extension().is_some_and(|extension| extension == "rhai");
+        match path.metadata() {
+            Ok(kind) if kind.is_dir() => {
+                let main = path.join(MAIN);
+                if main.symlink_metadata().is_ok() {
+                    self.add_feature(main);
+                } else if self.add_folder(path) == 0 {
+                    self.problems.push(empty(path));
+                }
             }
-            if self.add_folder(path) == 0 {
-                self.problems.push(empty(path));
-            }
-        } else if !path.exists() {
-            self.problems.push(missing(path));
-        } else if path.extension().is_some_and(|extension| extension == "rhai") {
-            self.add_feature(path.to_owned());
-        } else {
-            self.problems.push(not_a_script(path));
+            Ok(_) if is_script => self.add_feature(path.to_owned()),
+            Ok(_) => self.problems.push(not_a_script(path)),
+            Err(reason) => self.problems.push(unfollowed(path, &reason)),
         }
     }
 
@@ -139,10 +182,31 @@ impl Places {
     fn add_feature(&mut self, path: PathBuf) {
         let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
         if self.seen.insert(canonical) {
-            let source = source_of(&path);
-            self.locations.push(Location { path, source });
+            self.locations.push(Location::of(path, self.own.as_deref()));
         }
     }
+}
+
+/// A path that leads nowhere: there is nothing of that name, or what is there cannot be followed.
+fn unfollowed(path: &Path, reason: &io::Error) -> Diagnostic {
+    let is_missing = reason.kind() == io::ErrorKind::NotFound;
+    match (is_missing, path.symlink_metadata()) {
+        (true, Err(_)) => missing(path),
+        (true, Ok(_)) => {
+            let nowhere = io::Error::other("the link leads to nothing");
+            unreadable(&path.display().to_string(), &nowhere)
+        }
+        (false, _) => unreadable(&path.display().to_string(), reason),
+    }
+}
+
+fn foreign(folder: &Path) -> Diagnostic {
+    let shown = folder.display().to_string();
+    let message = format!("`{shown}` belongs to another user and is left out");
+    let mut problem = Diagnostic::operator("cli/foreign-folder", message)
+        .help(format!("read what is in it, then name it: `peasy list {}`", shell_word(&shown)));
+    problem.severity = Severity::Warning;
+    problem
 }
 
 fn missing(path: &Path) -> Diagnostic {
@@ -163,7 +227,7 @@ fn near(path: &Path) -> Option<PathBuf> {
         .ok()?
         .take(1_000)
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".rhai") || !name.contains('.'))
+        .filter(|name| name != given && (name.ends_with(".rhai") || !name.contains('.')))
         .collect();
     let with_extension = format!("{given}.rhai");
     let found = names
@@ -189,4 +253,44 @@ fn empty(folder: &Path) -> Diagnostic {
         return problem.help(format!("did you mean `{}`?", inner.display()));
     }
     problem.help("a feature is a `NAME.rhai`, or a folder `NAME` with a `main.rhai`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_of_another_user_is_told_from_ones_own() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let features = folder.path().join(PROJECT_FEATURES);
+        let user = rustix::process::geteuid().as_raw();
+        assert!(!belongs_to(&features, &[user]), "what is not there is nobody's");
+        std::fs::create_dir_all(&features).expect("the folder takes it");
+        assert!(belongs_to(&features, &[user]));
+        assert!(belongs_to(&features, &[user + 1, user]));
+        assert!(!belongs_to(&features, &[user + 1]));
+        assert!(!is_foreign(&features));
+    }
+
+    #[test]
+    fn a_foreign_folder_is_a_warning_and_ends_nothing() {
+        let problem = foreign(Path::new("../.peasy/features"));
+        assert_eq!((problem.is_error(), &*problem.code), (false, "cli/foreign-folder"));
+        assert_eq!(
+            problem.help,
+            ["read what is in it, then name it: `peasy list ../.peasy/features`"]
+        );
+    }
+
+    #[test]
+    fn no_name_is_proposed_for_itself() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["loop.rhai", "loops.rhai"] {
+            std::fs::write(folder.path().join(name), "").expect("the folder takes it");
+        }
+        let near = |name: &str| near(&folder.path().join(name));
+        assert_eq!(near("loop.rhai"), Some(folder.path().join("loops.rhai")));
+        assert_eq!(near("lop.rhai"), Some(folder.path().join("loop.rhai")));
+    }
 }

@@ -3,7 +3,7 @@
 //! They hold for the command they stand on and are kept nowhere.
 
 use super::usage;
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::feature::capability::Capability;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
@@ -71,7 +71,8 @@ fn unknown_limit(name: &str) -> Diagnostic {
 }
 
 impl GrantArguments {
-    /// The policy of this run for these features.
+    /// The policy of this run for these features, and a warning for each grant that none of them asks
+    /// for.
     ///
     /// # Errors
     ///
@@ -79,18 +80,42 @@ impl GrantArguments {
     pub(super) fn policy(
         &self,
         features: &[&FeatureDescriptor],
-    ) -> Result<HostPolicy, Box<Diagnostic>> {
+    ) -> Result<(HostPolicy, Vec<Diagnostic>), Box<Diagnostic>> {
         let mut policy = HostPolicy::new();
+        let mut unasked = Vec::new();
         for given in &self.grants {
             let (feature, capability) = parse_grant(given, features)?;
+            unasked.extend(unasked_for(&feature, &capability, features));
             policy = policy.grant(feature, capability);
         }
         if self.trust {
             policy =
                 features.iter().fold(policy, |policy, feature| policy.trust(feature.id.clone()));
         }
-        Ok(policy)
+        Ok((policy, unasked))
     }
+}
+
+/// What to say of a grant of which no request of the feature gets anything.
+fn unasked_for(
+    feature: &FeatureId,
+    capability: &Capability,
+    features: &[&FeatureDescriptor],
+) -> Option<Diagnostic> {
+    let requests = || {
+        let named = features.iter().filter(|descriptor| descriptor.id == *feature);
+        named.flat_map(|descriptor| &descriptor.requests).map(|request| &request.capability)
+    };
+    if requests().any(|wanted| capability.narrow(wanted).is_some()) {
+        return None;
+    }
+    let mut warning = usage(format!("`{feature}` does not ask for `{capability}`"));
+    warning.severity = Severity::Warning;
+    let asked: Vec<_> = requests().map(|wanted| format!("`{wanted}`")).collect();
+    Some(match asked.is_empty() {
+        true => warning.help("it asks for nothing; leave the flag out"),
+        false => warning.help(format!("it asks for {}", asked.join(", "))),
+    })
 }
 
 fn parse_grant(
@@ -181,7 +206,7 @@ fn split(reason: &impl ToString) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feature::descriptor::FeatureRuntimeKind;
+    use crate::feature::descriptor::{CapabilityRequest, FeatureRuntimeKind};
 
     fn features(ids: &[&str]) -> Vec<FeatureDescriptor> {
         let feature = |id: &&str| {
@@ -220,6 +245,24 @@ mod tests {
         ] {
             assert!(grant(given, ids).is_err(), "{given}");
         }
+    }
+
+    #[test]
+    fn a_grant_that_nobody_asked_for_is_said() {
+        let mut features = features(&["user:weather", "user:plain"]);
+        let wanted = "http=api.example.com".parse().expect("a capability");
+        features[0].requests.push(CapabilityRequest::required(wanted, ""));
+        let features: Vec<_> = features.iter().collect();
+        let unasked = |given: &str| {
+            let grants = GrantArguments { grants: vec![given.to_owned()], trust: false };
+            let (_, unasked) = grants.policy(&features).expect("a policy");
+            unasked.into_iter().flat_map(|warning| warning.help).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(unasked("weather=http=api.example.com"), "");
+        assert_eq!(unasked("weather=http=*.example.com"), "", "more than was asked for");
+        assert_eq!(unasked("weather=http=api.exmaple.com"), "it asks for `http=api.example.com`");
+        assert_eq!(unasked("weather=emit"), "it asks for `http=api.example.com`");
+        assert_eq!(unasked("plain=emit"), "it asks for nothing; leave the flag out");
     }
 
     #[test]

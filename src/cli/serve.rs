@@ -4,13 +4,12 @@
 //! standard error.
 
 use super::output::{Output, count};
-use super::policy::{GrantArguments, LimitArguments};
 use super::workspace::{Workspace, inactive};
-use super::{ColorWhen, Exit, PathArguments};
+use super::{ColorWhen, Exit, PathArguments, PolicyArguments};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Failure;
 use crate::feature::catalog::InstalledTool;
-use crate::mcp::{self, Report};
+use crate::mcp::{self, FailureObserver, ServeError};
 use clap::Args;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,9 +25,7 @@ pub struct ServeArguments {
     #[command(flatten)]
     paths: PathArguments,
     #[command(flatten)]
-    grants: GrantArguments,
-    #[command(flatten)]
-    limits: LimitArguments,
+    policy: PolicyArguments,
 }
 
 /// Serves until the client closes standard input.
@@ -38,29 +35,37 @@ pub struct ServeArguments {
 /// A path that was named leads to no feature, a flag cannot be understood, or the protocol cannot
 /// be served.
 pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    let workspace = Workspace::read(&arguments.paths.paths, &arguments.limits)?;
+    let workspace = Workspace::read(&arguments.paths.paths, &arguments.policy.limits)?;
     if !arguments.paths.paths.is_empty() {
         workspace.require_some()?;
     }
-    let catalog = workspace.install(&arguments.grants)?;
+    let catalog = workspace.install(&arguments.policy.grants, output)?;
     workspace.tell_broken(output);
     for problem in catalog.reports().iter().flat_map(inactive).chain(catalog.diagnostics().to_vec())
     {
         output.tell_picture(&problem, None);
-    }
-    if let Err(hint) = workspace.require_some() {
-        output.tell_picture(&hint, None);
     }
     let tools = count(catalog.tools().len(), "tool");
     let features = count(catalog.features().len(), "feature");
     output.tell(format_args!("peasy serves {tools} of {features} over standard input and output"));
 
     let color = if output.is_coloured() { ColorWhen::Always } else { ColorWhen::Never };
-    let report = Pictures { workspace, output: Mutex::new(Output::new(color)) };
-    mcp::serve_stdio(Arc::new(catalog), Arc::new(report)).map_err(|reason| {
-        Diagnostic::host("mcp/transport", format!("the server cannot go on: {reason}"))
-    })?;
+    let pictures = Pictures { workspace, output: Mutex::new(Output::new(color)) };
+    mcp::serve_stdio(Arc::new(catalog), Some(Arc::new(pictures)))
+        .map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)
+}
+
+/// Who must act where the server could not go on: a client that did not keep to the protocol, or we.
+fn stopped(reason: &ServeError) -> Diagnostic {
+    let message = format!("the server cannot go on: {reason}");
+    match reason {
+        ServeError::Handshake(_) => Diagnostic::operator("mcp/handshake", message)
+            .help("start it from an MCP client, with both its ends connected"),
+        ServeError::Threads(_) | ServeError::Stopped(_) => {
+            Diagnostic::host("mcp/transport", message)
+        }
+    }
 }
 
 /// Draws what a feature's author must mend on standard error.
@@ -69,7 +74,7 @@ struct Pictures {
     output: Mutex<Output>,
 }
 
-impl Report for Pictures {
+impl FailureObserver for Pictures {
     fn failed(&self, tool: &InstalledTool, failure: &Failure) {
         let read = self.workspace.feature(tool.feature());
         // Nothing panics while it holds the lock.

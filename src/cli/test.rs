@@ -3,7 +3,7 @@
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, paint, safe};
 use super::policy::LimitArguments;
 use super::workspace::{ReadFeature, Workspace};
-use super::{Exit, PathArguments};
+use super::{Exit, ListingArguments, refused_as_json};
 use crate::diagnostic::Diagnostic;
 use crate::script::testing::{TestResult, TestRun};
 use clap::Args;
@@ -21,13 +21,10 @@ Examples:
   peasy test --json | jq .failed")]
 pub struct TestArguments {
     #[command(flatten)]
-    paths: PathArguments,
+    listing: ListingArguments,
     /// Run only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Print the results as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -61,38 +58,50 @@ struct Tested<'a> {
 ///
 /// There is nothing to test, or a flag cannot be understood.
 pub fn run(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    let workspace = Workspace::read(&arguments.paths.paths, &arguments.limits)?;
-    workspace.require_some()?;
+    let outcome = execute(arguments, output);
+    refused_as_json(outcome, arguments.listing.json, |problem| {
+        output.say_json(&Results::new(std::slice::from_ref(problem)));
+    })
+}
+
+fn execute(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let ListingArguments { places, json } = &arguments.listing;
+    let workspace = Workspace::read(&places.paths, &arguments.limits)?;
+    if !json {
+        workspace.require_some()?;
+    }
     let run = TestRun { filter: arguments.filter.as_deref(), limits: &workspace.limits };
-    let mut results =
-        Results { features: Vec::new(), problems: &workspace.problems, passed: 0, failed: 0 };
+    let mut results = Results::new(&workspace.problems);
     for read in &workspace.features {
         let tests = read.script().map(|script| workspace.runtime.test(script, &run));
         let tested = Tested {
             path: read.path(),
-            feature: read.script().map(|script| script.descriptor.id.to_string()),
+            feature: read.id().map(ToString::to_string),
             tests: tests.unwrap_or_default(),
-            errors: read.diagnostics.iter().filter(|problem| problem.is_error()).collect(),
+            errors: read.errors().collect(),
             read,
         };
         results.passed += tested.tests.iter().filter(|test| test.passed()).count();
         results.failed += tested.tests.iter().filter(|test| !test.passed()).count();
-        if !arguments.json {
+        if !json {
             print(&tested, arguments.filter.is_some(), output);
         }
         results.features.push(tested);
     }
     let broken = workspace.features.iter().filter(|read| read.is_broken()).count();
-    if arguments.json {
+    if *json {
         output.say_json(&results);
     } else {
         close(&results, broken, arguments, output);
     }
-    Ok(match workspace.problems.first() {
-        _ if results.failed + broken > 0 => Exit::Failed,
-        Some(problem) => Exit::of(problem),
-        None => Exit::Done,
-    })
+    let has_failed = results.failed + broken > 0;
+    Ok(if has_failed { Exit::Failed } else { Exit::of_first(&workspace.problems) })
+}
+
+impl<'a> Results<'a> {
+    fn new(problems: &'a [Diagnostic]) -> Self {
+        Self { features: Vec::new(), problems, passed: 0, failed: 0 }
+    }
 }
 
 fn print(tested: &Tested<'_>, is_filtered: bool, output: &mut Output) {

@@ -3,10 +3,11 @@
 //! A feature that is broken stands beside those that are not; what is wrong with it is kept for the
 //! command to show.
 
+use super::exit::is_denial;
 use super::output::Output;
 use super::place::{self, Places};
 use super::policy::{GrantArguments, LimitArguments};
-use crate::diagnostic::{Blame, Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::id::FeatureId;
@@ -27,7 +28,7 @@ pub(super) struct Workspace {
     pub limits: Limits,
     /// Each feature that was looked for, in the order of the command line.
     pub features: Vec<ReadFeature>,
-    /// Paths that lead to no feature.
+    /// Paths that lead to no feature, or that there is nothing at all.
     pub problems: Vec<Diagnostic>,
 }
 
@@ -64,6 +65,16 @@ impl ReadFeature {
         self.tree.as_ref()?.text_of(problem.file.as_deref()?)
     }
 
+    /// Its id, unless it is broken.
+    pub fn id(&self) -> Option<&FeatureId> {
+        Some(&self.script()?.descriptor.id)
+    }
+
+    /// The errors that stand in its way.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|problem| problem.is_error())
+    }
+
     /// Whether an error stands in its way.
     pub fn is_broken(&self) -> bool {
         self.feature.is_none()
@@ -96,20 +107,28 @@ impl Workspace {
     ///
     /// There is no feature, not even a broken one.
     pub fn require_some(&self) -> Result<(), Box<Diagnostic>> {
-        if !self.features.is_empty() {
-            return Ok(());
+        match self.problems.iter().find(|problem| problem.is_error()) {
+            Some(problem) if self.features.is_empty() => Err(problem.clone().into()),
+            _ => Ok(()),
         }
-        Err(self.problems.first().cloned().unwrap_or_else(place::nothing_found).into())
     }
 
-    /// Installs what can be installed, under the grants of this command.
+    /// Installs what can be installed, under the grants of this command. Grants that nobody asked for
+    /// are told, and give nothing.
     ///
     /// # Errors
     ///
     /// A grant that cannot be understood.
-    pub fn install(&self, grants: &GrantArguments) -> Result<Catalog, Box<Diagnostic>> {
+    pub fn install(
+        &self,
+        grants: &GrantArguments,
+        output: &mut Output,
+    ) -> Result<Catalog, Box<Diagnostic>> {
         let descriptors: Vec<&FeatureDescriptor> = self.descriptors().collect();
-        let policy = grants.policy(&descriptors)?;
+        let (policy, unasked) = grants.policy(&descriptors)?;
+        for warning in &unasked {
+            output.tell_picture(warning, None);
+        }
         let mut builder = FeatureRegistryBuilder::new(policy).limits(self.limits.clone());
         for feature in self.features.iter().filter_map(|read| read.feature.clone()) {
             builder = builder.shared_module(feature);
@@ -122,39 +141,53 @@ impl Workspace {
         self.features.iter().filter_map(|read| Some(&read.script()?.descriptor))
     }
 
-    /// The feature of that id.
+    /// The feature of that id; the first where several claim it, and none of them runs.
     pub fn feature(&self, id: &FeatureId) -> Option<&ReadFeature> {
-        self.features
-            .iter()
-            .find(|read| read.script().is_some_and(|script| script.descriptor.id == *id))
+        self.features.iter().find(|read| read.id() == Some(id))
+    }
+
+    /// What became of a feature. Features that claim one id have a report each, and the same.
+    pub fn report_of<'a>(
+        &self,
+        read: &ReadFeature,
+        catalog: &'a Catalog,
+    ) -> Option<&'a FeatureInstallReport> {
+        let id = read.id()?;
+        let same = self.features.iter().filter(|other| other.id() == Some(id));
+        let index = same.take_while(|other| !std::ptr::eq(*other, read)).count();
+        catalog.reports().iter().filter(|report| report.feature == *id).nth(index)
+    }
+
+    /// Tells of paths that lead nowhere.
+    pub fn tell_problems(&self, output: &mut Output) {
+        for problem in &self.problems {
+            output.tell_picture(problem, None);
+        }
     }
 
     /// Tells of what is broken, so that the rest can go on: paths that lead nowhere, and each broken
     /// feature with its errors.
     pub fn tell_broken(&self, output: &mut Output) {
-        for problem in &self.problems {
-            output.tell_picture(problem, None);
-        }
+        self.tell_problems(output);
         for read in self.features.iter().filter(|read| read.is_broken()) {
-            for problem in read.diagnostics.iter().filter(|problem| problem.is_error()) {
+            for problem in read.errors() {
                 output.tell_picture(problem, read.text_of(problem).as_deref());
             }
         }
     }
 }
 
-/// What a report leaves inactive or refused, as warnings to whoever runs the host; a guard that does
-/// not run comes first.
+/// What a report leaves inactive or refused; a guard that does not run comes first. What waits for a
+/// grant is a warning: others can live with it, and it is nobody's mistake.
 pub(super) fn inactive(report: &FeatureInstallReport) -> Vec<Diagnostic> {
     let mut skipped: Vec<_> = report.skipped.iter().collect();
     skipped.sort_by_key(|skipped| matches!(skipped.contribution, ContributionName::Tool { .. }));
-    let lost = skipped.into_iter().map(|skipped| as_warning(skipped.why.clone()));
+    let lost = skipped.into_iter().map(|skipped| softened(skipped.why.clone()));
     lost.chain(report.diagnostics.iter().cloned()).collect()
 }
 
-/// The same problem, as something that others can live with: it is not the author's error.
-fn as_warning(mut problem: Diagnostic) -> Diagnostic {
-    if problem.blame == Blame::Operator && problem.severity == Severity::Error {
+fn softened(mut problem: Diagnostic) -> Diagnostic {
+    if is_denial(&problem) && problem.is_error() {
         problem.severity = Severity::Warning;
     }
     problem

@@ -202,6 +202,11 @@ impl Catalog {
         &self.reports
     }
 
+    /// The report of that feature; the first where several claim the id, and none of them runs.
+    pub fn report(&self, feature: &FeatureId) -> Option<&FeatureInstallReport> {
+        self.reports.iter().find(|report| report.feature == *feature)
+    }
+
     /// Problems that belong to no feature.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics

@@ -8,6 +8,7 @@ use super::capability::Capability;
 use super::descriptor::{CapabilityRequest, Need};
 use super::id::{FeatureId, FeatureSource};
 use super::report::CapabilityDenial;
+use crate::diagnostic::shell_word;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,7 +172,7 @@ pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
     if capability.is_harmless() && !is_own {
         return trust_command().to_owned();
     }
-    format!("--grant {}", quote(&format!("{}={capability}", command_name(feature))))
+    format!("--grant {}", shell_word(&format!("{}={capability}", command_name(feature))))
 }
 
 /// The flag that gives the features of one command what a feature of the user's own gets.
@@ -184,16 +185,6 @@ fn command_name(feature: &FeatureId) -> String {
     match feature.source() {
         FeatureSource::User => feature.name().to_string(),
         _ => feature.to_string(),
-    }
-}
-
-/// `text` as one word of a POSIX shell.
-fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=.,/:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

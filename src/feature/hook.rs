@@ -4,6 +4,7 @@
 //! the conversation, and none can allow what the host denied.
 
 use super::call::{CallContext, Failure, Receipt};
+use super::capability::{Audience, Capability, HookPower};
 use crate::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,17 +54,22 @@ impl HookPoint {
         matches!(self, Self::PreToolCall | Self::PostToolCall)
     }
 
-    /// Whether a decision of that kind means anything here (DESIGN: the table of hook points).
+    /// Whether the decision means anything here.
     pub fn allows(self, decision: &Decision) -> bool {
-        match decision {
-            Decision::Proceed => true,
-            Decision::Stop { .. } => self == Self::PreRequest,
-            Decision::Deny { .. }
-            | Decision::Answer { .. }
-            | Decision::Ask { .. }
-            | Decision::Rewrite { .. } => self == Self::PreToolCall,
-            Decision::Replace { .. } => self == Self::PostToolCall,
-            Decision::Again { .. } => self == Self::TurnEnd,
+        self.takes(decision.kind())
+    }
+
+    /// Whether decisions of that kind mean anything here.
+    pub fn takes(self, kind: DecisionKind) -> bool {
+        match kind {
+            DecisionKind::Proceed => true,
+            DecisionKind::Stop => self == Self::PreRequest,
+            DecisionKind::Deny
+            | DecisionKind::Answer
+            | DecisionKind::Ask
+            | DecisionKind::Rewrite => self == Self::PreToolCall,
+            DecisionKind::Replace => self == Self::PostToolCall,
+            DecisionKind::Again => self == Self::TurnEnd,
         }
     }
 }
@@ -127,15 +133,80 @@ impl EventKind {
             Self::Other => "other",
         }
     }
+
+    /// The kind of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A pattern over the names of tools, as agents call them: `*` stands for any characters, `?` for
+/// one, `[a-c]` for one of several. It fits a name as a whole, and case counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ToolGlob(glob::Pattern);
+
+/// Most bytes of one [`ToolGlob`].
+const MAX_GLOB: usize = 64;
+
+/// Why a text is no [`ToolGlob`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a pattern of tool names; write 1 to {MAX_GLOB} characters of a name, with `*` for any, as in `fs_*`"
+)]
+pub struct ToolGlobError(String);
+
+impl ToolGlob {
+    /// Whether the tool of that name is meant.
+    pub fn fits(&self, tool: &str) -> bool {
+        self.0.matches(tool)
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for ToolGlob {
+    type Err = ToolGlobError;
+
+    fn from_str(text: &str) -> Result<Self, ToolGlobError> {
+        let refused = || ToolGlobError(text.chars().take(MAX_GLOB).collect());
+        if !(1..=MAX_GLOB).contains(&text.len()) {
+            return Err(refused());
+        }
+        glob::Pattern::new(text).map(Self).map_err(|_| refused())
+    }
+}
+
+impl fmt::Display for ToolGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<String> for ToolGlob {
+    type Error = ToolGlobError;
+
+    fn try_from(text: String) -> Result<Self, ToolGlobError> {
+        text.parse()
+    }
+}
+
+impl From<ToolGlob> for String {
+    fn from(glob: ToolGlob) -> Self {
+        glob.as_str().to_owned()
+    }
 }
 
 /// Which tool events a hook wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ToolFilter {
-    /// Globs over tool names; empty is all.
+    /// Names of tools; empty is all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tools: Vec<String>,
+    pub tools: Vec<ToolGlob>,
     /// Kinds; empty is all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<EventKind>,
@@ -145,6 +216,99 @@ impl ToolFilter {
     /// Whether every event passes.
     pub fn is_empty(&self) -> bool {
         self.tools.is_empty() && self.kinds.is_empty()
+    }
+
+    /// Whether a hook with this filter is asked about an event: its kind is one of the kinds, and its
+    /// tool fits one of the names. An event that does not say what it is about is wanted, because a
+    /// guard that is asked too often does less harm than one that is left out.
+    pub fn wants(&self, kind: Option<EventKind>, tool: Option<&str>) -> bool {
+        let of_kind = |kind| self.kinds.is_empty() || self.kinds.contains(&kind);
+        let of_name = |tool| self.tools.is_empty() || self.tools.iter().any(|glob| glob.fits(tool));
+        kind.is_none_or(of_kind) && tool.is_none_or(of_name)
+    }
+}
+
+/// Written as `@hook` has it: `tools=fs_*,git_* kind=shell,file`; nothing where every event passes.
+impl fmt::Display for ToolFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tools: Vec<_> = self.tools.iter().map(ToolGlob::as_str).collect();
+        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
+        let options = [("tools", tools), ("kind", kinds)];
+        let given = options.into_iter().filter(|(_, values)| !values.is_empty());
+        for (index, (key, values)) in given.enumerate() {
+            let gap = if index > 0 { " " } else { "" };
+            write!(f, "{gap}{key}={}", values.join(","))?;
+        }
+        Ok(())
+    }
+}
+
+/// What kind of decision: the word for it, where it comes from, and what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DecisionKind {
+    /// [`Decision::Proceed`]
+    Proceed,
+    /// [`Decision::Stop`]
+    Stop,
+    /// [`Decision::Deny`]
+    Deny,
+    /// [`Decision::Answer`]
+    Answer,
+    /// [`Decision::Ask`]
+    Ask,
+    /// [`Decision::Rewrite`]
+    Rewrite,
+    /// [`Decision::Replace`]
+    Replace,
+    /// [`Decision::Again`]
+    Again,
+}
+
+impl DecisionKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Proceed,
+        Self::Stop,
+        Self::Deny,
+        Self::Answer,
+        Self::Ask,
+        Self::Rewrite,
+        Self::Replace,
+        Self::Again,
+    ];
+
+    /// The word for it, as scripts and messages use it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Proceed => "proceed",
+            Self::Stop => "stop",
+            Self::Deny => "deny",
+            Self::Answer => "answer",
+            Self::Ask => "ask",
+            Self::Rewrite => "rewrite",
+            Self::Replace => "replace",
+            Self::Again => "again",
+        }
+    }
+
+    /// How many arguments the function takes that makes one in a script.
+    pub fn arguments(self) -> usize {
+        usize::from(self != Self::Proceed)
+    }
+
+    /// The kind that a script makes by calling `name` with that many arguments.
+    pub fn of_call(name: &str, arguments: usize) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name && kind.arguments() == arguments)
+    }
+
+    /// The capability that it takes beyond being a hook's.
+    pub fn needs(self) -> Option<Capability> {
+        match self {
+            Self::Rewrite => Some(Capability::Hook(HookPower::RewriteArguments)),
+            Self::Replace => Some(Capability::Hook(HookPower::ReplaceResult)),
+            Self::Again => Some(Capability::Notify(Audience::Model)),
+            _ => None,
+        }
     }
 }
 
@@ -192,18 +356,23 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// The word for its kind, as scripts and messages use it.
-    pub fn name(&self) -> &'static str {
+    /// What kind it is.
+    pub fn kind(&self) -> DecisionKind {
         match self {
-            Self::Proceed => "proceed",
-            Self::Stop { .. } => "stop",
-            Self::Deny { .. } => "deny",
-            Self::Answer { .. } => "answer",
-            Self::Ask { .. } => "ask",
-            Self::Rewrite { .. } => "rewrite",
-            Self::Replace { .. } => "replace",
-            Self::Again { .. } => "again",
+            Self::Proceed => DecisionKind::Proceed,
+            Self::Stop { .. } => DecisionKind::Stop,
+            Self::Deny { .. } => DecisionKind::Deny,
+            Self::Answer { .. } => DecisionKind::Answer,
+            Self::Ask { .. } => DecisionKind::Ask,
+            Self::Rewrite { .. } => DecisionKind::Rewrite,
+            Self::Replace { .. } => DecisionKind::Replace,
+            Self::Again { .. } => DecisionKind::Again,
         }
+    }
+
+    /// The word for its kind.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
     }
 }
 
@@ -253,5 +422,68 @@ impl HookContribution {
     /// A contribution for the hook declared as `name`.
     pub fn new(name: impl Into<String>, hook: impl Hook + 'static) -> Self {
         Self { name: name.into(), hook: Arc::new(hook) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(tools: &[&str], kinds: &[EventKind]) -> ToolFilter {
+        let tools = tools.iter().map(|glob| glob.parse().expect("a glob")).collect();
+        ToolFilter { tools, kinds: kinds.to_vec() }
+    }
+
+    #[test]
+    fn a_hook_is_asked_about_what_it_listens_for() {
+        use EventKind::{File, Shell};
+        for (filter, kind, tool, expected) in [
+            (filter(&[], &[]), Some(Shell), Some("bash"), true),
+            (filter(&[], &[]), None, None, true),
+            (filter(&[], &[Shell]), Some(Shell), Some("bash"), true),
+            (filter(&[], &[Shell]), Some(File), Some("bash"), false),
+            (filter(&[], &[Shell, File]), Some(File), None, true),
+            (filter(&[], &[Shell]), None, None, true),
+            (filter(&["fs_*", "git"], &[]), Some(File), Some("fs_write"), true),
+            (filter(&["fs_*", "git"], &[]), Some(File), Some("git"), true),
+            (filter(&["fs_*", "git"], &[]), Some(File), Some("git_push"), false),
+            (filter(&["fs_*"], &[]), Some(File), Some("FS_write"), false),
+            (filter(&["fs_*"], &[]), Some(File), Some("my_fs_write"), false),
+            (filter(&["fs_*"], &[]), Some(File), None, true),
+            (filter(&["bash"], &[Shell]), Some(File), Some("bash"), false),
+            (filter(&["bash"], &[Shell]), Some(Shell), Some("zsh"), false),
+            (filter(&["bash"], &[Shell]), Some(Shell), Some("bash"), true),
+            (filter(&["mcp__*__read"], &[]), None, Some("mcp__disk/a__read"), true),
+        ] {
+            assert_eq!(filter.wants(kind, tool), expected, "{filter} {kind:?} {tool:?}");
+        }
+    }
+
+    #[test]
+    fn globs_are_parsed_once_and_bounded() {
+        for text in ["a", "fs_*", "[ab]?", "*"] {
+            assert_eq!(text.parse::<ToolGlob>().map(|glob| glob.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["", "***", "[", &"x".repeat(65)] {
+            assert!(text.parse::<ToolGlob>().is_err(), "{text}");
+        }
+        let read = |json: &str| serde_json::from_str::<ToolFilter>(json);
+        let read_back = read(r#"{ "tools": ["fs_*"], "kinds": ["shell"] }"#).expect("a filter");
+        assert_eq!(read_back, filter(&["fs_*"], &[EventKind::Shell]));
+        assert_eq!(read_back.to_string(), "tools=fs_* kind=shell");
+        assert!(read(r#"{ "tools": ["["] }"#).is_err(), "a descriptor holds no glob that is none");
+    }
+
+    #[test]
+    fn each_point_takes_its_kinds() {
+        let taken = |point: HookPoint| {
+            let kinds = DecisionKind::ALL.into_iter().filter(|kind| point.takes(*kind));
+            kinds.map(DecisionKind::name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(taken(HookPoint::PreRequest), "proceed stop");
+        assert_eq!(taken(HookPoint::PostAssistant), "proceed");
+        assert_eq!(taken(HookPoint::PreToolCall), "proceed deny answer ask rewrite");
+        assert_eq!(taken(HookPoint::PostToolCall), "proceed replace");
+        assert_eq!(taken(HookPoint::TurnEnd), "proceed again");
     }
 }

@@ -31,7 +31,8 @@ pub use descriptor::{
 };
 pub use grant::{GrantSet, HostPolicy, Verdict};
 pub use hook::{
-    Band, Decision, EventKind, Hook, HookContribution, HookOutcome, HookPoint, ToolFilter,
+    Band, Decision, DecisionKind, EventKind, Hook, HookContribution, HookOutcome, HookPoint,
+    ToolFilter, ToolGlob, ToolGlobError,
 };
 pub use id::{ChannelName, FeatureId, FeatureName, FeatureSource, NameError, ToolName};
 pub use registry::{

@@ -9,4 +9,4 @@ mod server;
 mod sink;
 mod stdio;
 
-pub use server::{Report, ServeError, serve_stdio};
+pub use server::{FailureObserver, ServeError, serve_stdio};

@@ -5,7 +5,7 @@
 
 use super::reply;
 use super::sink::{ChannelSink, Forwarder};
-use super::stdio::{Ready, StdioTransport};
+use super::stdio::StdioTransport;
 use crate::diagnostic::{Blame, nearest};
 use crate::feature::call::{Cancel, Failure, Outcome};
 use crate::feature::catalog::{CallOptions, Catalog, InstalledTool};
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// Takes note of calls that failed for a reason that the model cannot mend.
-pub trait Report: Send + Sync {
+pub trait FailureObserver: Send + Sync {
     /// A call failed, and its author, its operator or we must act.
     fn failed(&self, tool: &InstalledTool, failure: &Failure);
 }
@@ -36,29 +36,35 @@ pub enum ServeError {
     /// The operating system gave no threads.
     #[error("no thread could be started: {0}")]
     Threads(#[from] io::Error),
-    /// The client and the server did not come together.
+    /// The client and the server did not come together; the client must act, or whoever started it.
     #[error("the handshake failed: {0}")]
     Handshake(String),
+    /// The server's own task ended before its time.
+    #[error("the server stopped: {0}")]
+    Stopped(String),
 }
 
 /// Serves the tools of a catalog over standard input and output, until input ends and every request
-/// was answered.
+/// was answered. `observer` learns of the calls that failed.
 ///
 /// # Errors
 ///
-/// No threads could be started, or the handshake failed. A client that leaves is no error.
-pub fn serve_stdio(catalog: Arc<Catalog>, report: Arc<dyn Report>) -> Result<(), ServeError> {
+/// No threads could be started, the handshake failed, or the server stopped. A client that leaves is
+/// no error.
+pub fn serve_stdio(
+    catalog: Arc<Catalog>,
+    observer: Option<Arc<dyn FailureObserver>>,
+) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
-    let ready = Ready::default();
-    let transport = StdioTransport::new(io::stdin(), io::stdout(), ready.clone())?;
-    let served = runtime.block_on(serve(Server::new(catalog, report), transport, ready));
+    let transport = StdioTransport::new(io::stdin(), io::stdout())?;
+    let served = runtime.block_on(serve(Server::new(catalog, observer), transport));
     // A script that was given up must not keep the process alive.
     runtime.shutdown_background();
     served
 }
 
-async fn serve(server: Server, transport: StdioTransport, ready: Ready) -> Result<(), ServeError> {
+async fn serve(server: Server, transport: StdioTransport) -> Result<(), ServeError> {
     use rmcp::service::ServerInitializeError::ConnectionClosed;
     let running = match server.serve(transport).await {
         Ok(running) => running,
@@ -66,10 +72,9 @@ async fn serve(server: Server, transport: StdioTransport, ready: Ready) -> Resul
         Err(ConnectionClosed(_)) => return Ok(()),
         Err(reason) => return Err(ServeError::Handshake(reason.to_string())),
     };
-    ready.set();
     match running.waiting().await {
         Ok(reason) => tracing::info!(?reason, "the client left"),
-        Err(reason) => return Err(ServeError::Handshake(reason.to_string())),
+        Err(reason) => return Err(ServeError::Stopped(reason.to_string())),
     }
     Ok(())
 }
@@ -79,16 +84,16 @@ struct Server {
     catalog: Arc<Catalog>,
     /// Listed in the catalog's order, which is the same each time.
     tools: Vec<Tool>,
-    report: Arc<dyn Report>,
+    observer: Option<Arc<dyn FailureObserver>>,
     #[expect(deprecated, reason = "as above")]
     level: Mutex<LoggingLevel>,
 }
 
 impl Server {
     #[expect(deprecated, reason = "as above")]
-    fn new(catalog: Arc<Catalog>, report: Arc<dyn Report>) -> Self {
+    fn new(catalog: Arc<Catalog>, observer: Option<Arc<dyn FailureObserver>>) -> Self {
         let tools = catalog.tools().map(|tool| reply::tool(tool.declaration())).collect();
-        Self { catalog, tools, report, level: Mutex::new(LoggingLevel::Info) }
+        Self { catalog, tools, observer, level: Mutex::new(LoggingLevel::Info) }
     }
 
     /// The least level of log messages for this request: the session's in the handshake era, what
@@ -111,12 +116,12 @@ impl Server {
         ErrorData::invalid_params(format!("there is no tool `{shown}`{help}"), None)
     }
 
-    fn report(&self, name: &str, outcome: &Outcome) {
-        if let Err(failure) = &outcome.result
+    fn observe(&self, name: &str, outcome: &Outcome) {
+        if let (Some(observer), Err(failure)) = (&self.observer, &outcome.result)
             && failure.blame() != Blame::Caller
             && let Some(tool) = self.catalog.tool(name)
         {
-            self.report.failed(tool, failure);
+            observer.failed(tool, failure);
         }
     }
 }
@@ -167,7 +172,7 @@ impl ServerHandler for Server {
             last: f64::NEG_INFINITY,
         };
         let outcome = finish(call, events, forwarder, &context, &cancel).await?;
-        self.report(&name, &outcome);
+        self.observe(&name, &outcome);
         Ok(reply::result(outcome).into())
     }
 

@@ -7,7 +7,7 @@ use crate::feature::event::{EventBody, FeatureEvent, Level, Sink};
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::{Peer, RoleServer};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 /// Takes events on the sandbox's thread. What one call may emit is bounded, so the channel is not.
@@ -36,10 +36,19 @@ impl Forwarder {
     /// Sends one event. A client that is gone is noticed elsewhere.
     #[expect(deprecated, reason = "as above")]
     pub(super) async fn forward(&mut self, event: FeatureEvent) {
-        if let EventBody::Progress { done, total, text } = event.body {
-            return self.progress(done, total, text).await;
-        }
-        let (level, data) = message(&event.body);
+        let (level, data) = match event.body {
+            EventBody::Progress { done, total, text } => {
+                return self.progress(done, total, text).await;
+            }
+            EventBody::Message { level, summary, detail: None } => {
+                (level_of(level), json!(summary))
+            }
+            EventBody::Message { level, summary, detail } => {
+                (level_of(level), json!({ "summary": summary, "detail": detail }))
+            }
+            EventBody::Notice { text } => (LoggingLevel::Notice, json!(text)),
+            EventBody::Log { level, text } => (level_of(level), json!(text)),
+        };
         if self.level.is_none_or(|least| rank(level) < rank(least)) {
             return;
         }
@@ -58,19 +67,6 @@ impl Forwarder {
         parameters.total = total;
         parameters.message = text;
         let _ = self.peer.notify_progress(parameters).await;
-    }
-}
-
-#[expect(deprecated, reason = "as above")]
-fn message(body: &EventBody) -> (LoggingLevel, Value) {
-    match body {
-        EventBody::Message { level, summary, detail: None } => (level_of(*level), json!(summary)),
-        EventBody::Message { level, summary, detail } => {
-            (level_of(*level), json!({ "summary": summary, "detail": detail }))
-        }
-        EventBody::Notice { text } => (LoggingLevel::Notice, json!(text)),
-        EventBody::Log { level, text } => (level_of(*level), json!(text)),
-        EventBody::Progress { done, .. } => (LoggingLevel::Debug, json!(done)),
     }
 }
 

@@ -10,19 +10,21 @@ use super::invoke::{Convert, Invocation, MemoryBound, Runnable, wear};
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::{engine, explain, host, meter, value};
+
+pub use super::location::{Location, is_project_root};
+
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome};
-use crate::feature::id::{ChannelName, FeatureSource};
+use crate::feature::id::ChannelName;
 use crate::feature::registry::{FeatureInstallContext, FeatureInstallError, FeatureModule};
 use crate::feature::schema::Arguments;
 use crate::feature::tool::{Tool, ToolContribution};
 use crate::limit::{Limit, Limits};
 use rhai::Dynamic;
 use serde_json::Value;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -45,15 +47,6 @@ pub struct ScriptRuntime {
     sandbox: Sandbox,
     memory: MemoryBound,
     limits: Arc<Limits>,
-}
-
-/// Where a feature to be read lies, and what that makes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    /// A `.rhai` file, or a folder with a `main.rhai`.
-    pub path: PathBuf,
-    /// The source that qualifies its id.
-    pub source: FeatureSource,
 }
 
 /// The time that reading one feature may take. A source is at most 64 KiB, and the parser takes

@@ -11,10 +11,9 @@ use super::source::{self, Loaded, SourceTree};
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::feature::capability::Capability;
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration, Need};
-use crate::feature::hook::{Decision, HookPoint};
+use crate::feature::hook::HookPoint;
 use crate::feature::id::{FeatureSource, ToolName};
 use crate::limit::{Limit, Limits};
-use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -272,11 +271,12 @@ fn misplaced_decisions(
     for Contribution { declaration, function, span, .. } in &declared.contributions.hooks {
         let HookDeclaration { point, .. } = declaration;
         for used in analysis.reached(function, 1) {
-            let Use::Decision(name) = used else { continue };
-            if decision(name).is_some_and(|decision| !point.allows(&decision)) {
+            let Use::Decision(kind) = used else { continue };
+            if !point.takes(*kind) {
+                let name = kind.name();
                 let points: Vec<String> = HookPoint::ALL
                     .into_iter()
-                    .filter(|point| decision(name).is_some_and(|made| point.allows(&made)))
+                    .filter(|point| point.takes(*kind))
                     .map(|point| format!("`{point}`"))
                     .collect();
                 problems.push(
@@ -293,20 +293,6 @@ fn misplaced_decisions(
             }
         }
     }
-}
-
-fn decision(name: &str) -> Option<Decision> {
-    let text = String::new;
-    Some(match name {
-        "stop" => Decision::Stop { reason: text() },
-        "deny" => Decision::Deny { reason: text() },
-        "answer" => Decision::Answer { value: Value::Null },
-        "ask" => Decision::Ask { question: text() },
-        "rewrite" => Decision::Rewrite { arguments: Value::Null },
-        "replace" => Decision::Replace { result: Value::Null },
-        "again" => Decision::Again { reason: text() },
-        _ => return None,
-    })
 }
 
 /// The main file first, then the modules by key; inside a file by place, errors before the rest.

@@ -240,10 +240,10 @@ fn a_descriptor_out_of_bounds_is_refused_with_a_count() {
             }),
         ),
         (
-            "a glob of `h`",
+            "65 globs of `h`",
             Box::new(|d| {
                 let mut hook = hook("h", HookPoint::PreToolCall);
-                hook.filter.tools.push("x".repeat(65));
+                hook.filter.tools = vec!["x".parse().expect("a glob"); 65];
                 d.hooks.push(hook);
             }),
         ),

@@ -1,10 +1,11 @@
 //! Calls against what exists: the file's own functions, its imports, natives and host modules.
 
-use super::graph::{Analysis, File, Program, Use, Used, decision_needs};
+use super::graph::{Analysis, File, Program, Use, Used};
 use super::known::{Arities, Known, ModuleInfo};
-use super::walk::{Call, DECISIONS, Qualified};
+use super::walk::{Call, Qualified};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::descriptor::CapabilityRequest;
+use crate::feature::hook::DecisionKind;
 use crate::script::host::Access;
 use crate::script::source::Loaded;
 use rhai::ImmutableString;
@@ -115,11 +116,9 @@ impl Resolver<'_, '_> {
         }
         let span = self.program.files[self.file].span(call.position, call.name.chars().count());
         if self.known.has(&call.name, call.arguments) {
-            if let Some(&(decision, _)) =
-                DECISIONS.iter().find(|&&entry| entry == (call.name.as_str(), call.arguments))
-            {
-                let what = Use::Decision(decision);
-                self.uses.push(Used { what, file: self.file, span, call: decision.to_owned() });
+            if let Some(decision) = DecisionKind::of_call(&call.name, call.arguments) {
+                let (what, call) = (Use::Decision(decision), decision.name().to_owned());
+                self.uses.push(Used { what, file: self.file, span, call });
             }
             return;
         }
@@ -443,7 +442,7 @@ pub(super) fn check_requests(
         let requested = requests.iter().any(|request| used.what.is_opened_by(&request.capability));
         let line = match &used.what {
             Use::Module(module) => request_line(module),
-            Use::Decision(name) => match decision_needs(name) {
+            Use::Decision(kind) => match kind.needs() {
                 Some(needed) => format!("`//! @request {needed}`"),
                 None => continue,
             },

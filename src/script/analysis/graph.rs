@@ -4,6 +4,7 @@
 use super::walk::{self, Facts};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::capability::Capability;
+use crate::feature::hook::DecisionKind;
 use crate::script::parse::{ParsedFile, span_at};
 use crate::script::source::Loaded;
 use rhai::{AST, ImmutableString, Position, ScriptFuncDef, Shared};
@@ -15,8 +16,8 @@ use std::ops::Range;
 pub(crate) enum Use {
     /// A host module that needs a grant.
     Module(String),
-    /// A decision, by the name of its constructor.
-    Decision(&'static str),
+    /// A decision.
+    Decision(DecisionKind),
 }
 
 impl Use {
@@ -24,20 +25,8 @@ impl Use {
     pub fn is_opened_by(&self, capability: &Capability) -> bool {
         match self {
             Self::Module(module) => capability.module() == Some(module),
-            Self::Decision(name) => {
-                decision_needs(name).is_some_and(|needed| capability.to_string() == needed)
-            }
+            Self::Decision(kind) => kind.needs().is_some_and(|needed| capability.covers(&needed)),
         }
-    }
-}
-
-/// The capability that a decision takes beyond being a hook's.
-pub(crate) fn decision_needs(decision: &str) -> Option<&'static str> {
-    match decision {
-        "rewrite" => Some("hook:pre_tool_call:rewrite"),
-        "replace" => Some("hook:post_tool_call:replace"),
-        "again" => Some("notify:model"),
-        _ => None,
     }
 }
 

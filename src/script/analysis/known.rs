@@ -1,5 +1,6 @@
 //! The functions a script may call, as names and numbers of arguments.
 
+use crate::feature::hook::DecisionKind;
 use crate::script::host::{Access, HostModule};
 use rhai::Engine;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -28,7 +29,7 @@ pub struct ModuleInfo {
 }
 
 /// Functions that the language provides without registering them, and those that the call shim
-/// registers with every engine.
+/// registers with every engine, beside the decisions.
 const BUILT_IN: &[(&str, usize)] = &[
     ("is_shared", 1),
     ("is_def_var", 1),
@@ -38,14 +39,6 @@ const BUILT_IN: &[(&str, usize)] = &[
     ("debug", 1),
     ("fail", 1),
     ("granted", 1),
-    ("deny", 1),
-    ("answer", 1),
-    ("ask", 1),
-    ("stop", 1),
-    ("rewrite", 1),
-    ("replace", 1),
-    ("again", 1),
-    ("proceed", 0),
     ("diagnose", 2),
     ("assert", 1),
     ("assert", 2),
@@ -70,7 +63,9 @@ impl Known {
             },
             true,
         );
-        let built_in = BUILT_IN.iter().map(|&(name, arity)| (name.to_owned(), arity, false));
+        let decisions = DecisionKind::ALL.map(|kind| (kind.name(), kind.arguments()));
+        let built_in = BUILT_IN.iter().copied().chain(decisions);
+        let built_in = built_in.map(|(name, arity)| (name.to_owned(), arity, false));
         for (name, arity, silent) in registered.into_iter().chain(built_in) {
             if !silent {
                 speaking.insert(name.clone());
@@ -94,6 +89,12 @@ impl Known {
     /// Whether a function without a module takes that many arguments.
     pub fn has(&self, name: &str, arguments: usize) -> bool {
         self.globals.get(name).is_some_and(|arities| arities.contains(&arguments))
+    }
+
+    /// Whether a script may name a function of its own so and hide nothing: the name is no word of the
+    /// language, and no function of the host takes any number of arguments under it.
+    pub fn is_free(&self, name: &str) -> bool {
+        rhai::is_valid_function_name(name) && !self.globals.contains_key(name)
     }
 
     /// Whether a native of that name only ever gives `()`.

@@ -3,6 +3,7 @@
 //! `AST::walk` would skip `break EXPR` and visit switch arms twice, and says nothing about whether
 //! a value is used; this walk does. It looks at one body and knows nothing of other functions.
 
+use crate::feature::hook::DecisionKind;
 use rhai::{
     AST, ASTNode, Dynamic, Expr, FlowControl, FnCallExpr, FnPtr, ImmutableString, Module, Position,
     Stmt, Token,
@@ -98,18 +99,6 @@ const CALLBACK_METHODS: [&str; 11] = [
     "drain",
     "retain",
     "for_each",
-];
-
-/// What a hook may decide. A call that drops one is a mistake wherever it stands.
-pub(super) const DECISIONS: [(&str, usize); 8] = [
-    ("deny", 1),
-    ("answer", 1),
-    ("ask", 1),
-    ("stop", 1),
-    ("rewrite", 1),
-    ("replace", 1),
-    ("again", 1),
-    ("proceed", 0),
 ];
 
 /// The facts of one function of a tree.
@@ -274,8 +263,8 @@ impl Facts {
             return;
         }
         let called = Call { name: call.name.clone(), arguments: call.args.len(), position };
-        let is_decision =
-            DECISIONS.iter().any(|&(name, count)| call.name == name && call.args.len() == count);
+        // A call that drops one is a mistake wherever it stands.
+        let is_decision = DecisionKind::of_call(&call.name, call.args.len()).is_some();
         match place {
             Place::Dropped if is_decision => {
                 self.habits.push(Habit::DecisionDropped(called.clone()));

@@ -469,20 +469,19 @@ fn hook_options<'a>(hook: &mut HookDeclaration, mut rest: Piece<'a>) -> Result<P
 
 fn tools(hook: &mut HookDeclaration, values: &str, place: Piece<'_>) -> Result<(), Refused> {
     for tool in values.split(',') {
-        let sound = !tool.is_empty() && tool.len() <= 128 && glob::Pattern::new(tool).is_ok();
-        if !sound {
+        let Ok(tool) = tool.parse() else {
             let message = format!("`{}` is not a pattern of tool names", clip(tool));
             let help = "write names with `*`, joined by commas: `tools=fs_*,git_commit`".to_owned();
             return Err(hook_error(message, place, help));
-        }
-        hook.filter.tools.push(tool.to_owned());
+        };
+        hook.filter.tools.push(tool);
     }
     Ok(())
 }
 
 fn kinds(hook: &mut HookDeclaration, values: &str, place: Piece<'_>) -> Result<(), Refused> {
     for name in values.split([',', '|']) {
-        let Some(kind) = EventKind::ALL.into_iter().find(|kind| kind.name() == name) else {
+        let Some(kind) = EventKind::by_name(name) else {
             let all = EventKind::ALL.into_iter().map(EventKind::name);
             let help = match nearest(name, all) {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -12,6 +12,7 @@ mod read;
 pub use discover::{Discovery, discover};
 pub use library::std_source;
 pub(crate) use load::{Loaded, load, load_text};
+pub use read::unreadable;
 
 use crate::diagnostic::Span;
 use sha2::{Digest, Sha256};

@@ -69,7 +69,8 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     Err(io::Error::other("it is not a plain file"))
 }
 
-pub(super) fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
+/// What to say of a file or a folder, called `name`, that cannot be read: `source/unreadable`.
+pub fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
     let reason = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

@@ -1,0 +1,171 @@
+//! Where a feature lies, and what that makes it: the user's own, or a project's.
+//!
+//! Trust hangs on this rule, so every program that reads files by path asks here. It looks at names
+//! of files and never into them.
+
+use crate::feature::id::FeatureSource;
+use std::path::{Path, PathBuf};
+
+/// Where a feature to be read lies, and what that makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// A `.rhai` file, or a folder with a `main.rhai`.
+    pub path: PathBuf,
+    /// The source that qualifies its id.
+    pub source: FeatureSource,
+}
+
+/// What the root of a project holds: what a version control system keeps there, or our own folder.
+/// `.fslckout` and `_FOSSIL_` are those of Fossil.
+const PROJECT_MARKS: [&str; 10] =
+    [".git", ".hg", ".jj", ".svn", ".bzr", ".fslckout", "_FOSSIL_", ".pijul", "_darcs", OWN_MARK];
+
+const OWN_MARK: &str = ".peasy";
+
+impl Location {
+    /// The file at `path`, as what its place makes it.
+    ///
+    /// A file below the root of a project is [`FeatureSource::Project`], however it was named and
+    /// through whatever links; any other is [`FeatureSource::User`]. What lies in `own`, the user's
+    /// own folder of features, is the user's, though a project should lie around it; a program that
+    /// has no such folder passes `None`. A path that cannot be followed counts as a project's, which
+    /// gets the least.
+    pub fn of(path: impl Into<PathBuf>, own: Option<&Path>) -> Self {
+        let path = path.into();
+        let source = source_of(&path, own);
+        Self { path, source }
+    }
+}
+
+fn source_of(path: &Path, own: Option<&Path>) -> FeatureSource {
+    let Some(real) = followed(path) else { return FeatureSource::Project };
+    let own = own.filter(|own| own.is_absolute()).and_then(|own| own.canonicalize().ok());
+    if own.as_ref().is_some_and(|own| real.starts_with(own)) {
+        return FeatureSource::User;
+    }
+    // `~/.peasy` may be the user's own folder; that makes no project of the home folder.
+    let home = own.as_deref().and_then(Path::parent);
+    let is_root = |folder: &Path| {
+        PROJECT_MARKS.into_iter().any(|mark| has(folder, mark, home.filter(|_| mark == OWN_MARK)))
+    };
+    match real.ancestors().skip(1).any(is_root) {
+        true => FeatureSource::Project,
+        false => FeatureSource::User,
+    }
+}
+
+/// The path without links. What is not there yet lies where its folder does; a link that leads
+/// nowhere lies nowhere.
+fn followed(path: &Path) -> Option<PathBuf> {
+    if let Ok(real) = path.canonicalize() {
+        return Some(real);
+    }
+    let absolute = std::path::absolute(path).ok()?;
+    let there = absolute.ancestors().find(|folder| folder.symlink_metadata().is_ok())?;
+    Some(there.canonicalize().ok()?.join(absolute.strip_prefix(there).ok()?))
+}
+
+/// Whether `folder` is the root of a project: of a repository, or because it has a `.peasy`.
+pub fn is_project_root(folder: &Path) -> bool {
+    PROJECT_MARKS.into_iter().any(|mark| has(folder, mark, None))
+}
+
+fn has(folder: &Path, mark: &str, except: Option<&Path>) -> bool {
+    let mark = folder.join(mark);
+    let is_excepted =
+        || except.is_some_and(|except| mark.canonicalize().is_ok_and(|real| real == except));
+    mark.symlink_metadata().is_ok() && !is_excepted()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "lays out folders of its own")]
+
+    use super::*;
+    use std::fs;
+
+    fn source(path: &Path, own: Option<&Path>) -> FeatureSource {
+        Location::of(path, own).source
+    }
+
+    fn file(root: &Path, name: &str) -> PathBuf {
+        let file = root.join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("the folder takes it");
+        fs::write(&file, "").expect("the folder takes it");
+        file
+    }
+
+    #[test]
+    fn a_checkout_of_any_kind_is_a_project() {
+        for mark in PROJECT_MARKS {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let tool = file(folder.path(), "evil/tools/deep/tool.rhai");
+            assert_eq!(source(&tool, None), FeatureSource::User, "before {mark}");
+            // A mark may be a file: work trees of git, checkouts of Fossil.
+            for is_folder in [true, false] {
+                let mark = folder.path().join("evil").join(mark);
+                let _ = fs::remove_dir(&mark);
+                if is_folder {
+                    fs::create_dir(&mark).expect("the folder takes it");
+                } else {
+                    fs::write(&mark, "").expect("the folder takes it");
+                }
+                assert_eq!(source(&tool, None), FeatureSource::Project, "{}", mark.display());
+                assert!(is_project_root(&folder.path().join("evil")));
+            }
+            let beside = file(folder.path(), "tool.rhai");
+            assert_eq!(source(&beside, None), FeatureSource::User, "beside {mark}");
+        }
+    }
+
+    #[test]
+    fn the_own_folder_is_the_users_wherever_it_lies() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let tool = file(folder.path(), "home/.config/peasy/features/tool.rhai");
+        let other = file(folder.path(), "home/notes/tool.rhai");
+        fs::create_dir(folder.path().join("home/.git")).expect("the folder takes it");
+        let own = folder.path().join("home/.config/peasy/features");
+        assert_eq!(source(&tool, Some(&own)), FeatureSource::User);
+        assert_eq!(source(&tool, None), FeatureSource::Project);
+        assert_eq!(source(&other, Some(&own)), FeatureSource::Project);
+        let relative = Path::new("features");
+        assert_eq!(source(&tool, Some(relative)), FeatureSource::Project, "no folder is relative");
+    }
+
+    #[test]
+    fn an_own_folder_below_home_makes_no_project_of_home() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let tool = file(folder.path(), ".peasy/features/tool.rhai");
+        let other = file(folder.path(), "notes/tool.rhai");
+        let own = folder.path().join(".peasy/features");
+        assert_eq!(source(&tool, Some(&own)), FeatureSource::User);
+        assert_eq!(source(&other, Some(&own)), FeatureSource::User);
+        assert_eq!(source(&other, None), FeatureSource::Project);
+        fs::create_dir(folder.path().join(".git")).expect("the folder takes it");
+        assert_eq!(source(&other, Some(&own)), FeatureSource::Project);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_yet_lies_where_its_folder_does() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let new = folder.path().join("a/b/new.rhai");
+        assert_eq!(source(&new, None), FeatureSource::User);
+        fs::create_dir(folder.path().join(".hg")).expect("the folder takes it");
+        assert_eq!(source(&new, None), FeatureSource::Project);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_loops_get_the_least() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let tool = file(folder.path(), "project/tool.rhai");
+        fs::create_dir(folder.path().join("project/.svn")).expect("the folder takes it");
+        let link = folder.path().join("tool.rhai");
+        symlink(&tool, &link).expect("a link");
+        assert_eq!(source(&link, None), FeatureSource::Project);
+        let ring = folder.path().join("ring.rhai");
+        symlink(&ring, &ring).expect("a link");
+        assert_eq!(source(&ring.join("tool.rhai"), None), FeatureSource::Project);
+    }
+}
