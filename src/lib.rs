@@ -10,6 +10,10 @@ pub mod limit;
 pub mod feature;
 pub mod script;
 
+pub mod config;
+pub mod pod;
+pub mod store;
+
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "mcp")]

@@ -36,6 +36,8 @@ pub enum Limit {
     Log,
     /// Diagnostics that one check reports for one feature.
     Diagnostics,
+    /// Bytes of keys and values that a feature's store may hold.
+    Store,
     /// Calls that may run or wait at the same time.
     InFlight,
 }
@@ -53,7 +55,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// Every bound, in the order of [`Limit`].
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 15] = [
     row(
         Limit::Operations,
         "operations",
@@ -74,6 +76,7 @@ const TABLE: [Row; 14] = [
     row(Limit::Notifications, "notifications", "limit/notifications", "bytes", 8 * KIB, 64 * KIB),
     row(Limit::Log, "log", "limit/log", "bytes", 64 * KIB, MIB),
     row(Limit::Diagnostics, "diagnostics", "limit/diagnostics", "diagnostics", 100, 1_000),
+    row(Limit::Store, "store", "limit/store", "bytes", 16 * MIB, 1_024 * MIB),
     row(Limit::InFlight, "in_flight", "limit/in-flight", "calls", 64, 1_024),
 ];
 

@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Command::List(command) => cli::list::run(&command, output),
         Command::Describe(command) => cli::describe::run(&command, output),
         Command::Call(command) => cli::call::run(&command, output),
+        Command::Log(command) => cli::log::run(&command, output),
+        Command::Store(command) => cli::store::run(&command, output),
         Command::Test(command) => cli::test::run(&command, output),
         #[cfg(feature = "mcp")]
         Command::Serve(command) => cli::serve::run(&command, output),

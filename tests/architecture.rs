@@ -61,12 +61,13 @@ fn paths<'a>(code: &'a str, root: &'a str) -> impl Iterator<Item = String> + 'a 
 
 /// `module` names no other module of the crate's top level than these and itself.
 fn uses_only(module: &str, allowed: &[&str]) {
-    let modules = ["diagnostic", "limit", "feature", "script", "cli", "mcp"];
+    let modules =
+        ["diagnostic", "limit", "config", "feature", "script", "store", "pod", "cli", "mcp"];
     for (name, place) in named_by(module) {
         if name != module && modules.contains(&name.as_str()) {
             assert!(
                 allowed.contains(&name.as_str()),
-                "{place}: `{module}` may not use `{name}`; arrows point from fronts to script to feature"
+                "{place}: `{module}` may not use `{name}`; arrows point from fronts to pod to feature, and from script to feature"
             );
         }
     }
@@ -78,8 +79,12 @@ fn arrows_point_one_way() {
     uses_only("limit", &[]);
     uses_only("feature", &["diagnostic", "limit"]);
     uses_only("script", &["diagnostic", "limit", "feature"]);
-    uses_only("mcp", &["diagnostic", "limit", "feature"]);
-    uses_only("cli", &["diagnostic", "limit", "feature", "script", "mcp"]);
+    uses_only("config", &["diagnostic", "limit", "feature"]);
+    uses_only("store", &["diagnostic", "limit", "feature"]);
+    uses_only("pod", &["diagnostic", "limit", "feature", "store"]);
+    uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);
+    let all = ["diagnostic", "limit", "config", "feature", "script", "store", "pod", "mcp"];
+    uses_only("cli", &all);
 }
 
 #[test]

@@ -18,7 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 20] = [
+const FAMILIES: [&str; 24] = [
+    "config",
+    "log",
+    "secret",
+    "store",
     "annotation",
     "arguments",
     "call",

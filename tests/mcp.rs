@@ -76,6 +76,7 @@ impl Server {
             .args(["--grant", "notify:model"])
             .args(flags)
             .env_clear()
+            .env("HOME", folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

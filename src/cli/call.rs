@@ -8,13 +8,14 @@ use super::policy::did_you_mean;
 use super::workspace::{ReadFeature, Workspace};
 use super::{Exit, PolicyArguments, place, refused_as_json, usage};
 use crate::diagnostic::{Blame, Diagnostic, Severity, nearest, shell_word};
-use crate::feature::call::{Cancel, Conditions, Failure, Outcome, Receipt};
+use crate::feature::call::{Conditions, Failure, Outcome, Receipt};
 use crate::feature::catalog::{CallOptions, Catalog};
 use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
 use crate::feature::event::{FeatureEvent, Sink};
 use crate::feature::hook::{Decision, EventKind, HookOutcome};
 use crate::feature::id::FeatureId;
 use crate::feature::report::ContributionName;
+use crate::pod::Pod;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -105,7 +106,8 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
             chosen.usage()
         ))
     })?;
-    let call = Call { arguments, workspace: &workspace, catalog: &catalog, chosen: &chosen };
+    let pod = workspace.open_pod(catalog, output)?;
+    let call = Call { arguments, workspace: &workspace, pod: &pod, chosen: &chosen };
     Ok(match chosen.contribution {
         Contribution::Tool(tool) => call.tool(tool, value, output),
         Contribution::Hook(hook) => match unheard(hook, &value)? {
@@ -344,7 +346,7 @@ impl<'a> Chosen<'a> {
 struct Call<'a> {
     arguments: &'a CallArguments,
     workspace: &'a Workspace,
-    catalog: &'a Catalog,
+    pod: &'a Pod,
     chosen: &'a Chosen<'a>,
 }
 
@@ -388,7 +390,7 @@ fn tell_notices(notices: &[String], output: &mut Output) {
 impl Call<'_> {
     fn tool(&self, tool: &ToolDeclaration, value: Value, output: &mut Output) -> Exit {
         let name = tool.name.as_str();
-        let call = |options| self.catalog.call(name, value, options);
+        let call = |options| self.pod.call(name, value, options);
         let (outcome, events) = self.run(output, call);
         let Outcome { result, notices, receipt } = &outcome;
         let exit = result.as_ref().err().map_or(Exit::Done, exit_of);
@@ -418,7 +420,7 @@ impl Call<'_> {
 
     fn hook(&self, hook: &HookDeclaration, value: Value, output: &mut Output) -> Exit {
         let feature = &self.chosen.feature.id;
-        let ask = |options| self.catalog.decide(feature, &hook.name, value, options);
+        let ask = |options| self.pod.decide(feature, &hook.name, value, options);
         let (outcome, events) = self.run(output, ask);
         let HookOutcome { decision, notices, diagnostics, receipt } = &outcome;
         let exit = decision.as_ref().err().map_or(Exit::Done, exit_of);
@@ -476,7 +478,7 @@ impl Call<'_> {
         let seed = self.arguments.seed.unwrap_or(defaults.conditions.seed);
         let conditions = Conditions { now: self.arguments.now, seed };
         let options =
-            |sink: Arc<dyn Sink>| CallOptions { sink, cancel: Cancel::default(), conditions };
+            |sink: Arc<dyn Sink>| CallOptions { sink, conditions, ..CallOptions::default() };
         if self.arguments.json {
             let recorder = Arc::new(Recorder::default());
             let outcome = call(options(recorder.clone()));
@@ -510,7 +512,7 @@ impl Call<'_> {
             let dropped =
                 count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
             output.tell(format_args!("note: {dropped} went nowhere:"));
-            let report = self.catalog.report(&self.chosen.feature.id);
+            let report = self.pod.catalog().report(&self.chosen.feature.id);
             for denial in report.into_iter().flat_map(|report| &report.denied) {
                 output.tell_picture(&denial.diagnostic(), None);
             }

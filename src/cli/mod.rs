@@ -7,9 +7,11 @@ pub mod call;
 pub mod check;
 pub mod describe;
 pub mod list;
+pub mod log;
 pub mod new;
 #[cfg(feature = "mcp")]
 pub mod serve;
+pub mod store;
 pub mod test;
 
 mod argument;
@@ -102,6 +104,10 @@ pub enum Command {
     Call(call::CallArguments),
     /// Run the tests and examples of features.
     Test(test::TestArguments),
+    /// Show and check the record of calls.
+    Log(log::LogArguments),
+    /// Look at what features keep, and change it.
+    Store(store::StoreArguments),
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),

@@ -4,6 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "finds the files that a command is about")]
 
+use crate::config::Folders;
 use crate::diagnostic::{Diagnostic, Severity, nearest, shell_word};
 use crate::script::runtime::{Location, is_project_root};
 use crate::script::source::{discover, unreadable};
@@ -138,10 +139,7 @@ fn is_foreign(_: &Path) -> bool {
 
 /// The user's own folder of features; it need not exist.
 fn user_folder() -> Option<PathBuf> {
-    let home = variable("PEASY_HOME")
-        .or_else(|| Some(variable("XDG_CONFIG_HOME")?.join("peasy")))
-        .or_else(|| Some(variable("HOME")?.join(".config/peasy")))?;
-    Some(home.join("features"))
+    Folders::of_user().map(|folders| folders.features())
 }
 
 /// A folder that the environment names. A relative one would be another in every project, and is left

@@ -50,9 +50,9 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     output.tell(format_args!("peasy serves {tools} of {features} over standard input and output"));
 
     let color = if output.is_coloured() { ColorWhen::Always } else { ColorWhen::Never };
+    let pod = workspace.open_pod(catalog, output)?;
     let pictures = Pictures { workspace, output: Mutex::new(Output::new(color)) };
-    mcp::serve_stdio(Arc::new(catalog), Some(Arc::new(pictures)))
-        .map_err(|reason| stopped(&reason))?;
+    mcp::serve_stdio(Arc::new(pod), Some(Arc::new(pictures))).map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@ use super::exit::is_denial;
 use super::output::Output;
 use super::place::{self, Places};
 use super::policy::{GrantArguments, LimitArguments};
+use crate::config::Folders;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
@@ -14,11 +15,30 @@ use crate::feature::id::FeatureId;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::report::{ContributionName, FeatureInstallReport};
 use crate::limit::Limits;
+use crate::pod::session::Recovered;
+use crate::pod::{Pod, PodOptions};
 use crate::script::runtime::{Location, RuntimeError, ScriptFeature, ScriptRuntime};
 use crate::script::script::{ReadOutcome, Script};
 use crate::script::source::SourceTree;
+use crate::store::Durability;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The session that commands of one user share, unless they name another.
+pub(super) const SESSION: &str = "default";
+
+/// The folders of the user.
+///
+/// # Errors
+///
+/// The environment names none.
+pub(super) fn folders() -> Result<Folders, Box<Diagnostic>> {
+    Folders::of_user().ok_or_else(|| {
+        Diagnostic::operator("config/no-home", "there is no folder for what has to last")
+            .help("set `HOME`, or `PEASY_STATE` to an absolute path")
+            .into()
+    })
+}
 
 /// Features as they were read.
 pub(super) struct Workspace {
@@ -134,6 +154,38 @@ impl Workspace {
             builder = builder.shared_module(feature);
         }
         Ok(builder.plan().install().0)
+    }
+
+    /// The host of this command's calls: its log is the user's, and says what was left open.
+    ///
+    /// # Errors
+    ///
+    /// There is no folder for what lasts, or the log in it cannot be written.
+    pub fn open_pod(&self, catalog: Catalog, output: &mut Output) -> Result<Pod, Box<Diagnostic>> {
+        let folders = folders()?;
+        let workspace = std::env::current_dir().ok().and_then(|folder| folder.canonicalize().ok());
+        let options = PodOptions {
+            state: folders.state,
+            session: SESSION.to_owned(),
+            durability: Durability::default(),
+            workspace,
+        };
+        let features = self.features.iter().filter_map(|read| {
+            let script = read.script()?;
+            let about = (read.location.root(), script.tree.digest.clone());
+            Some((script.descriptor.id.clone(), about))
+        });
+        let pod = Pod::open(&options, Arc::new(catalog), features.collect())
+            .map_err(|error| error.diagnostic())?;
+        let Recovered { completed, void, .. } = pod.recovered();
+        if !completed.is_empty() || !void.is_empty() {
+            output.tell(format_args!(
+                "a process ended in the middle of its calls: {} of them completed, {} void",
+                completed.len(),
+                void.len()
+            ));
+        }
+        Ok(pod)
     }
 
     /// What the features that can be read declare.

@@ -2,14 +2,15 @@
 
 use super::event::Sink;
 use super::id::FeatureId;
+use super::transaction::Transaction;
 use crate::diagnostic::{Blame, Diagnostic};
 use crate::limit::Limits;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a call runs under. Cheap to clone; holds no handle to the host.
 #[derive(Clone)]
@@ -24,6 +25,10 @@ pub struct CallContext {
     pub cancel: Cancel,
     /// The clock and seed the script sees.
     pub conditions: Conditions,
+    /// When the caller gets its answer, whatever happens.
+    pub deadline: Instant,
+    /// What the host does for the call.
+    pub transaction: Arc<dyn Transaction>,
 }
 
 /// Time and randomness as a call sees them; given, so that a call can be repeated.
@@ -119,15 +124,15 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What one call cost. Zero where the runtime cannot tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Receipt {
     /// Engine steps and charges of natives.
     pub operations: u64,
     /// Time on the sandbox thread.
-    #[serde(rename = "time_us", serialize_with = "as_micros")]
+    #[serde(rename = "time_us", with = "as_micros")]
     pub time: Duration,
     /// Time from hand-over to answer, waiting included.
-    #[serde(rename = "elapsed_us", serialize_with = "as_micros")]
+    #[serde(rename = "elapsed_us", with = "as_micros")]
     pub elapsed: Duration,
     /// Most bytes held at once.
     pub peak_memory: u64,
@@ -139,12 +144,12 @@ pub struct Receipt {
     pub bytes_in: u64,
     /// Bytes of the result as JSON.
     pub bytes_out: u64,
-    /// How much of its tightest bound the call used, in percent of operations, time or memory.
+    /// How much of its bounds the call left, in percent.
     pub headroom: Headroom,
 }
 
 /// Percent of each bound that was left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Headroom {
     /// Of the operations.
     pub operations: u8,
@@ -154,6 +159,16 @@ pub struct Headroom {
     pub memory: u8,
 }
 
-fn as_micros<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+/// Times as whole microseconds.
+mod as_micros {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Duration, D::Error> {
+        u64::deserialize(source).map(Duration::from_micros)
+    }
 }

@@ -19,6 +19,7 @@ use super::hook::{Hook, HookOutcome, HookPoint};
 use super::id::FeatureId;
 use super::report::FeatureInstallReport;
 use super::tool::Tool;
+use super::transaction::{Detached, Transaction};
 use crate::diagnostic::Diagnostic;
 use crate::limit::Limits;
 use serde_json::Value;
@@ -37,13 +38,21 @@ pub struct CallOptions {
     pub cancel: Cancel,
     /// The clock and the seed; the default reads the system's clock and draws a seed.
     pub conditions: Conditions,
+    /// What the host does for the call; the default keeps nothing and lets nothing out. One value
+    /// serves one call.
+    pub transaction: Arc<dyn Transaction>,
 }
 
 impl Default for CallOptions {
     fn default() -> Self {
         let seed = RandomState::new().build_hasher().finish();
         let conditions = Conditions { now: None, seed };
-        Self { sink: Arc::new(Silent), cancel: Cancel::default(), conditions }
+        Self {
+            sink: Arc::new(Silent),
+            cancel: Cancel::default(),
+            conditions,
+            transaction: Arc::new(Detached),
+        }
     }
 }
 

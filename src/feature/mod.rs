@@ -21,6 +21,7 @@ pub mod service;
 #[cfg(test)]
 mod testing;
 pub mod tool;
+pub mod transaction;
 
 pub use call::{CallContext, Cancel, Conditions, Failure, Headroom, Outcome, Receipt};
 pub use capability::{Capability, CapabilityError};
@@ -44,3 +45,4 @@ pub use report::{
 };
 pub use service::{FeatureServiceProvider, HostService, HostServices, ServiceError};
 pub use tool::{Tool, ToolContribution};
+pub use transaction::{Act, CallStart, Detached, Ending, Scratch, SecretText, Transaction};

@@ -8,8 +8,9 @@ use super::sink::{ChannelSink, Forwarder};
 use super::stdio::StdioTransport;
 use crate::diagnostic::{Blame, nearest};
 use crate::feature::call::{Cancel, Failure, Outcome};
-use crate::feature::catalog::{CallOptions, Catalog, InstalledTool};
+use crate::feature::catalog::{CallOptions, InstalledTool};
 use crate::feature::event::FeatureEvent;
+use crate::pod::Pod;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, ErrorData,
     Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
@@ -52,13 +53,13 @@ pub enum ServeError {
 /// No threads could be started, the handshake failed, or the server stopped. A client that leaves is
 /// no error.
 pub fn serve_stdio(
-    catalog: Arc<Catalog>,
+    pod: Arc<Pod>,
     observer: Option<Arc<dyn FailureObserver>>,
 ) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
     let transport = StdioTransport::new(io::stdin(), io::stdout())?;
-    let served = runtime.block_on(serve(Server::new(catalog, observer), transport));
+    let served = runtime.block_on(serve(Server::new(pod, observer), transport));
     // A script that was given up must not keep the process alive.
     runtime.shutdown_background();
     served
@@ -81,7 +82,7 @@ async fn serve(server: Server, transport: StdioTransport) -> Result<(), ServeErr
 
 /// A catalog behind the protocol.
 struct Server {
-    catalog: Arc<Catalog>,
+    pod: Arc<Pod>,
     /// Listed in the catalog's order, which is the same each time.
     tools: Vec<Tool>,
     observer: Option<Arc<dyn FailureObserver>>,
@@ -91,9 +92,9 @@ struct Server {
 
 impl Server {
     #[expect(deprecated, reason = "as above")]
-    fn new(catalog: Arc<Catalog>, observer: Option<Arc<dyn FailureObserver>>) -> Self {
-        let tools = catalog.tools().map(|tool| reply::tool(tool.declaration())).collect();
-        Self { catalog, tools, observer, level: Mutex::new(LoggingLevel::Info) }
+    fn new(pod: Arc<Pod>, observer: Option<Arc<dyn FailureObserver>>) -> Self {
+        let tools = pod.catalog().tools().map(|tool| reply::tool(tool.declaration())).collect();
+        Self { pod, tools, observer, level: Mutex::new(LoggingLevel::Info) }
     }
 
     /// The least level of log messages for this request: the session's in the handshake era, what
@@ -119,7 +120,7 @@ impl Server {
     fn observe(&self, name: &str, outcome: &Outcome) {
         if let (Some(observer), Err(failure)) = (&self.observer, &outcome.result)
             && failure.blame() != Blame::Caller
-            && let Some(tool) = self.catalog.tool(name)
+            && let Some(tool) = self.pod.catalog().tool(name)
         {
             observer.failed(tool, failure);
         }
@@ -156,15 +157,15 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.into_owned();
-        if self.catalog.tool(&name).is_none() {
+        if self.pod.catalog().tool(&name).is_none() {
             return Err(self.unknown_tool(&name));
         }
         let (sink, events) = mpsc::unbounded_channel();
         let options = CallOptions { sink: Arc::new(ChannelSink(sink)), ..CallOptions::default() };
         let cancel = options.cancel.clone();
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let (catalog, called) = (Arc::clone(&self.catalog), name.clone());
-        let call = tokio::task::spawn_blocking(move || catalog.call(called, arguments, options));
+        let (pod, called) = (Arc::clone(&self.pod), name.clone());
+        let call = tokio::task::spawn_blocking(move || pod.call(&called, arguments, options));
         let forwarder = Forwarder {
             token: context.meta.get_progress_token(),
             level: self.level(&context),

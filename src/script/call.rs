@@ -140,7 +140,7 @@ struct Function {
 
 impl Instance {
     fn compile(program: &Arc<Program>) -> Result<Self, CompileError> {
-        let mut engine = engine::runner(&program.grants, &program.requested);
+        let mut engine = engine::runner(&program.requested);
         let mut files: HashMap<_, File> = HashMap::new();
         let mut modules: HashMap<String, Shared<Module>> = HashMap::new();
         let drafts = drafts(&program.tree)?;

@@ -5,7 +5,6 @@ use super::meter::{self, Kill};
 use super::{frame, native};
 use crate::feature::capability::Capability;
 use crate::feature::event::Level;
-use crate::feature::grant::GrantSet;
 use crate::feature::hook::Decision;
 use rhai::module_resolvers::DummyModuleResolver;
 use rhai::{Dynamic, Engine, Identifier, Module, OptimizationLevel, Shared};
@@ -30,16 +29,16 @@ pub(crate) fn parser() -> Engine {
     engine
 }
 
-/// An engine that runs the scripts of one feature under its grants.
+/// An engine that runs the scripts of one feature, with the host modules that it asked for.
 ///
 /// The engine's own limits on operations and data sizes stay off (in Rhai `0` is unlimited): the
 /// first restart inside callbacks, the second make growth quadratic. The meter counts instead.
-pub(crate) fn runner(grants: &GrantSet, requested: &[Capability]) -> Engine {
+pub(crate) fn runner(requested: &[Capability]) -> Engine {
     static GLOBAL: OnceLock<Shared<Module>> = OnceLock::new();
     let mut engine = parser();
     engine.register_global_module(native::package());
     engine.register_global_module(Shared::clone(GLOBAL.get_or_init(global::module)));
-    for (name, module) in host::granted(grants, requested) {
+    for (name, module) in host::requested(requested) {
         engine.register_static_module(name, module);
     }
     engine.register_type_with_name::<frame::CallerError>("error");

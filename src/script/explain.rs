@@ -251,8 +251,7 @@ fn thrown(value: &Dynamic) -> Diagnostic {
         return Diagnostic::caller("call/failed", error.0.clone());
     }
     if let Some(refusal) = value.read_lock::<Refusal>() {
-        let diagnostic = Diagnostic::operator(refusal.code.clone(), refusal.message.clone());
-        return refusal.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help));
+        return Diagnostic::clone(&refusal.0);
     }
     if let Some(assertion) = value.read_lock::<Assertion>() {
         return Diagnostic::author("test/assertion", assertion.0.clone());

@@ -9,7 +9,8 @@ use crate::feature::call::{CallContext, Conditions};
 use crate::feature::event::{EventBody, FeatureEvent};
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::Decision;
-use crate::feature::id::ChannelName;
+use crate::feature::id::{ChannelName, FeatureId};
+use crate::feature::transaction::Transaction;
 use crate::limit::Limit;
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::cell::RefCell;
@@ -83,6 +84,15 @@ impl Frame {
 
     pub(crate) fn grants(&self) -> &GrantSet {
         &self.grants
+    }
+
+    /// Whose call it is.
+    pub(crate) fn feature(&self) -> &FeatureId {
+        &self.context.feature
+    }
+
+    pub(crate) fn limit(&self, limit: Limit) -> u64 {
+        self.context.limits.get(limit)
     }
 
     pub(crate) fn channels(&self) -> &[ChannelName] {
@@ -223,14 +233,7 @@ pub(crate) fn error(text: impl Into<String>) -> Box<EvalAltResult> {
 /// A refusal of the host. Scripts may catch, read and rethrow one; having no constructor, it
 /// cannot be forged.
 #[derive(Debug, Clone)]
-pub(crate) struct Refusal {
-    /// The stable code, such as `grant/http`.
-    pub code: String,
-    /// What was refused.
-    pub message: String,
-    /// What to do about it.
-    pub help: Vec<String>,
-}
+pub(crate) struct Refusal(pub Arc<Diagnostic>);
 
 /// What `fail("…")` throws: the caller's error, in the author's words.
 #[derive(Debug, Clone)]
@@ -240,10 +243,68 @@ pub(crate) struct CallerError(pub String);
 #[derive(Debug, Clone)]
 pub(crate) struct Assertion(pub String);
 
+/// A refusal of the host as an error that a script may catch.
+pub(crate) fn refusal(diagnostic: Diagnostic) -> Box<EvalAltResult> {
+    throw(Refusal(Arc::new(diagnostic)))
+}
+
+/// Asks the host to do something for the running call. What it allocates is the host's, but for the
+/// texts that come back.
+///
+/// # Errors
+///
+/// No call runs, or the host refuses; the script may catch that.
+pub(crate) fn ask_host<T: Heap>(
+    act: impl FnOnce(&dyn Transaction) -> Result<T, Diagnostic>,
+) -> Native<T> {
+    let transaction = with(|frame| Ok(Arc::clone(&frame.context.transaction)))?;
+    let answer = meter::handing_out(|| act(&*transaction));
+    match answer {
+        Ok(answer) => {
+            answer.each_allocation(&mut meter::take_in);
+            Ok(answer)
+        }
+        Err(diagnostic) => Err(meter::handing_out(|| refusal(diagnostic))),
+    }
+}
+
+/// What an answer of the host holds on the heap.
+pub(crate) trait Heap {
+    /// Tells the bytes of each allocation.
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize));
+}
+
+impl Heap for () {
+    fn each_allocation(&self, _: &mut dyn FnMut(usize)) {}
+}
+
+impl Heap for bool {
+    fn each_allocation(&self, _: &mut dyn FnMut(usize)) {}
+}
+
+impl Heap for String {
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
+        tell(self.capacity());
+    }
+}
+
+impl<T: Heap> Heap for Option<T> {
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
+        self.iter().for_each(|inner| inner.each_allocation(tell));
+    }
+}
+
+impl<T: Heap> Heap for Vec<T> {
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
+        tell(self.capacity() * size_of::<T>());
+        self.iter().for_each(|inner| inner.each_allocation(tell));
+    }
+}
+
 /// What was thrown, in words, where it is one of the host's own kinds.
 pub(crate) fn words(value: &Dynamic) -> Option<String> {
     let caller = || Some(value.read_lock::<CallerError>()?.0.clone());
-    let refusal = || Some(value.read_lock::<Refusal>()?.message.clone());
+    let refusal = || Some(value.read_lock::<Refusal>()?.0.message.clone());
     let assertion = || Some(value.read_lock::<Assertion>()?.0.clone());
     caller().or_else(refusal).or_else(assertion)
 }

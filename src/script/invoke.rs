@@ -143,7 +143,7 @@ impl Runnable {
             return Invocation::refused(unfit(&reason));
         }
         let begun = Instant::now();
-        let deadline = begun + Duration::from_millis(context.limits.get(Limit::Time));
+        let deadline = context.deadline;
         let call = Call {
             runnable: Arc::clone(self),
             role,
@@ -359,6 +359,7 @@ mod tests {
     use crate::feature::event::Silent;
     use crate::feature::grant::GrantSet;
     use crate::feature::id::FeatureId;
+    use crate::feature::transaction::Detached;
     use crate::script::runtime::TO_RESULT;
     use crate::script::source::{ImportEdge, SourceFile, SourceTree};
     use serde_json::json;
@@ -407,12 +408,15 @@ mod tests {
         limits: Limits,
     ) -> Invocation<Value> {
         let entry = Entry { module: None, function: function.into(), arity: arguments.len() };
+        let deadline = Instant::now() + Duration::from_millis(limits.get(Limit::Time));
         let context = CallContext {
             feature: Arc::new(FeatureId::builtin("trial").expect("a name")),
             limits: Arc::new(limits),
             sink: Arc::new(Silent),
             cancel: Cancel::default(),
             conditions: Conditions { now: Some(0), seed: 1 },
+            deadline,
+            transaction: Arc::new(Detached),
         };
         runnable.invoke(Role::Tool, &entry, arguments, &context, TO_RESULT)
     }
@@ -546,12 +550,15 @@ mod tests {
             &[],
         );
         let entry = Entry { module: None, function: "leak".into(), arity: 0 };
+        let deadline = Instant::now() + Duration::from_secs(5);
         let context = CallContext {
             feature: Arc::new(FeatureId::builtin("trial").expect("a name")),
             limits: Arc::default(),
             sink: Arc::new(Panics),
             cancel: Cancel::default(),
             conditions: Conditions { now: Some(0), seed: 1 },
+            deadline,
+            transaction: Arc::new(Detached),
         };
         let invoke = || runnable.invoke(Role::Tool, &entry, Vec::new(), &context, TO_RESULT);
         let first = invoke();

@@ -37,6 +37,23 @@ impl Location {
     }
 }
 
+impl Location {
+    /// The folder that the feature belongs to, canonical: the root of its project, or else the
+    /// folder that it lies in. With the id it tells a feature from others of its name.
+    pub fn root(&self) -> PathBuf {
+        let real = followed(&self.path).unwrap_or_else(|| self.path.clone());
+        let is_main = real.file_name().is_some_and(|name| name == "main.rhai");
+        let depth = if is_main { 2 } else { 1 };
+        let folder = real.ancestors().nth(depth).unwrap_or(&real);
+        let project = || real.ancestors().skip(1).find(|folder| is_project_root(folder));
+        let root = match self.source {
+            FeatureSource::Project => project().unwrap_or(folder),
+            _ => folder,
+        };
+        root.to_owned()
+    }
+}
+
 fn source_of(path: &Path, own: Option<&Path>) -> FeatureSource {
     let Some(real) = followed(path) else { return FeatureSource::Project };
     let own = own.filter(|own| own.is_absolute()).and_then(|own| own.canonicalize().ok());

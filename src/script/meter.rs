@@ -400,6 +400,13 @@ pub(crate) fn handing_out<T>(act: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Counts an allocation of `bytes` that was made outside of the call and is the call's from now on.
+pub(crate) fn take_in(bytes: usize) {
+    if bytes > 0 {
+        GAUGE.with(|gauge| gauge.handed_out.set(gauge.handed_out.get() - cost(bytes)));
+    }
+}
+
 /// Counts an allocation of `bytes` that leaves the call for good; none has no bytes.
 pub(crate) fn hand_out(bytes: usize) {
     if bytes == 0 {

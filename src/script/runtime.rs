@@ -85,7 +85,7 @@ impl ScriptRuntime {
     pub fn known() -> &'static Known {
         static KNOWN: OnceLock<Known> = OnceLock::new();
         KNOWN.get_or_init(|| {
-            let all = engine::runner(&GrantSet::none(), &[]);
+            let all = engine::runner(&[]);
             Known::collect(&all, host::modules())
         })
     }

@@ -14,10 +14,12 @@ use crate::feature::descriptor::{Example, ToolDeclaration};
 use crate::feature::event::Silent;
 use crate::feature::grant::GrantSet;
 use crate::feature::schema::{Mismatch, Subject};
-use crate::limit::Limits;
+use crate::feature::transaction::Scratch;
+use crate::limit::{Limit, Limits};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The moment at which all tests run: 2026-01-01T00:00:00Z.
 const CLOCK: i64 = 1_767_225_600_000;
@@ -103,12 +105,15 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn context(&self, limits: Limits) -> CallContext {
+        let deadline = Instant::now() + Duration::from_millis(limits.get(Limit::Time));
         CallContext {
             feature: Arc::new(self.script.descriptor.id.clone()),
             limits: Arc::new(limits),
             sink: Arc::new(Silent),
             cancel: Cancel::default(),
             conditions: Conditions { now: Some(CLOCK), seed: SEED },
+            deadline,
+            transaction: Arc::new(Scratch::default()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One call of a tool: what is checked before it runs, and what is checked after.
 
-use super::{CallOptions, Catalog, InFlight, InstalledTool, Place};
+use super::{CallOptions, Catalog, InFlight, InstalledFeature, InstalledTool, Place};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::call::{CallContext, Failure, Outcome};
 use crate::feature::capability::{Audience, Capability};
@@ -11,11 +11,12 @@ use crate::feature::measure::{
     bound_diagnostics, cut, json_char_bytes, prefix, shortened, value_bytes,
 };
 use crate::feature::schema::{Arguments, Subject, Type};
+use crate::feature::transaction::{CallStart, Ending, Transaction};
 use crate::limit::{Limit, Limits};
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most bytes of an unknown name that are repeated to the caller.
 const SHOWN_NAME: usize = 80;
@@ -82,23 +83,56 @@ impl Ready<'_> {
             tool.feature.speaker.clone(),
             Arc::clone(&tool.limits),
             Span::Call,
-            options.sink,
+            Arc::clone(&options.sink),
         );
         let gate = Arc::new(gate);
-        let context = CallContext {
-            feature: Arc::clone(&tool.feature.speaker.feature),
-            limits: Arc::clone(&tool.limits),
-            sink: Arc::clone(&gate) as Arc<dyn Sink>,
-            cancel: options.cancel,
-            conditions: options.conditions,
-        };
+        let sink = Arc::clone(&gate) as Arc<dyn Sink>;
+        let name = tool.declaration().name.as_str();
+        let context = begin(&tool.feature, name, &tool.limits, sink, options);
         let run = AssertUnwindSafe(|| tool.code.call(arguments, &context));
         let outcome = catch_unwind(run).unwrap_or_else(|_| refused(panicked(tool).into(), 0));
         if gate.withheld() > 0 {
             tracing::debug!(feature = %tool.feature(), count = gate.withheld(), "events withheld");
         }
-        settle(tool, outcome, bytes_in)
+        seal(&*context.transaction, settle(tool, outcome, bytes_in))
     }
+}
+
+/// What a contribution runs under, known to the host from here on.
+pub(super) fn begin(
+    feature: &InstalledFeature,
+    contribution: &str,
+    limits: &Arc<Limits>,
+    sink: Arc<dyn Sink>,
+    options: CallOptions,
+) -> CallContext {
+    let CallOptions { cancel, conditions, transaction, .. } = options;
+    let deadline = Instant::now() + Duration::from_millis(limits.get(Limit::Time));
+    let (id, limits) = (Arc::clone(&feature.speaker.feature), Arc::clone(limits));
+    transaction.begin(&CallStart {
+        feature: &id,
+        contribution,
+        limits: &limits,
+        conditions,
+        deadline,
+    });
+    CallContext { feature: id, limits, sink, cancel, conditions, deadline, transaction }
+}
+
+/// Makes lasting what the call staged, or forgets it.
+fn seal(transaction: &dyn Transaction, mut outcome: Outcome) -> Outcome {
+    let Outcome { result, notices, receipt } = &outcome;
+    match result {
+        Ok(result) => {
+            if let Err(diagnostic) = transaction.commit(&Ending { result, notices, receipt }) {
+                outcome.result = Err(diagnostic.into());
+                outcome.notices.clear();
+                outcome.receipt.bytes_out = 0;
+            }
+        }
+        Err(_) => transaction.roll_back(),
+    }
+    outcome
 }
 
 /// Holds what came out of a tool against what it declared and what it may cost.

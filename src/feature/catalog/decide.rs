@@ -1,15 +1,15 @@
 //! One hook on one event: its decision is held against its point, its bounds and its grants.
 
-use super::call::{bound_notices, bounded, cancelled};
+use super::call::{begin, bound_notices, bounded, cancelled};
 use super::{CallOptions, Catalog, InstalledHook};
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::feature::call::CallContext;
 use crate::feature::capability::{Audience, Capability, HookPower};
 use crate::feature::gate::{Gate, Span};
 use crate::feature::grant::grant_command;
 use crate::feature::hook::{Decision, HookOutcome, HookPoint};
 use crate::feature::id::FeatureId;
 use crate::feature::measure::{bound_diagnostics, json_bytes, shortened};
+use crate::feature::transaction::{Ending, Transaction};
 use crate::limit::Limit;
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,7 +31,7 @@ pub(super) fn decide(
     let mut outcome = match found {
         None => failed(unknown_hook(catalog, feature, name)),
         Some(_) if options.cancel.is_cancelled() => failed(cancelled()),
-        Some(hook) => settle(hook, run(hook, event, options)),
+        Some(hook) => run(hook, event, options),
     };
     if outcome.receipt.elapsed.is_zero() {
         outcome.receipt.elapsed = started.elapsed();
@@ -40,22 +40,35 @@ pub(super) fn decide(
 }
 
 fn run(hook: &InstalledHook, event: Value, options: CallOptions) -> HookOutcome {
+    let name = &hook.declaration().name;
     let speaker = hook.feature.speaker.clone();
-    let feature = Arc::clone(&speaker.feature);
-    let gate = Gate::new(speaker, Arc::clone(&hook.limits), Span::Call, options.sink);
-    let context = CallContext {
-        feature,
-        limits: Arc::clone(&hook.limits),
-        sink: Arc::new(gate),
-        cancel: options.cancel,
-        conditions: options.conditions,
-    };
+    let sink = Arc::clone(&options.sink);
+    let gate = Arc::new(Gate::new(speaker, Arc::clone(&hook.limits), Span::Call, sink));
+    let context = begin(&hook.feature, name, &hook.limits, gate, options);
     let run = AssertUnwindSafe(|| hook.code.decide(event, &context));
-    catch_unwind(run).unwrap_or_else(|_| {
-        let name = &hook.declaration().name;
+    let outcome = catch_unwind(run).unwrap_or_else(|_| {
         let message = format!("the hook `{name}` of `{}` panicked", hook.feature());
         failed(Diagnostic::host("host/panic", message))
-    })
+    });
+    seal(&*context.transaction, settle(hook, outcome))
+}
+
+/// Makes lasting what the hook staged, or forgets it.
+fn seal(transaction: &dyn Transaction, mut outcome: HookOutcome) -> HookOutcome {
+    let HookOutcome { decision, notices, receipt, .. } = &outcome;
+    let sealed = decision.as_ref().ok().map(|decision| {
+        let result = serde_json::to_value(decision).unwrap_or_default();
+        transaction.commit(&Ending { result: &result, notices, receipt })
+    });
+    match sealed {
+        Some(Ok(())) => (),
+        Some(Err(diagnostic)) => {
+            outcome.decision = Err(diagnostic.into());
+            outcome.notices.clear();
+        }
+        None => transaction.roll_back(),
+    }
+    outcome
 }
 
 fn settle(hook: &InstalledHook, outcome: HookOutcome) -> HookOutcome {

@@ -52,6 +52,11 @@ fn register(builder: &mut ModuleBuilder) {
         .function("pretty", ["value: any", "string"], pretty);
 }
 
+/// The value of a JSON text that the host wrote.
+pub(super) fn parse_text(text: &str) -> Outcome<Dynamic> {
+    parse::parse(text)
+}
+
 fn stringify(value: &mut Dynamic) -> Outcome<ImmutableString> {
     Ok(json_text("json::stringify", value)?.into())
 }

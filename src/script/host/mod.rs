@@ -11,12 +11,14 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod notify;
 pub(crate) mod random;
+pub(crate) mod store;
 pub(crate) mod text;
 pub(crate) mod time;
 
+use crate::diagnostic::Diagnostic;
 use crate::feature::capability::Capability;
-use crate::feature::grant::GrantSet;
-use crate::script::frame::Frame;
+use crate::feature::grant::grant_command;
+use crate::script::frame::{self, Frame};
 use rhai::{
     Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, Position, RhaiFunc,
     RhaiNativeFunc, Shared, Variant,
@@ -40,10 +42,11 @@ pub(crate) struct HostModule {
 pub(crate) enum Access {
     /// Every script: pure, or harmless by its bounds.
     Everybody,
-    /// Scripts that were granted a capability of the module's name.
+    /// Scripts that asked for a capability of the module's name; without the grant its functions
+    /// refuse.
     Granted,
-    /// Scripts that asked for a capability of the module's name; its functions look at the grant
-    /// and, without it, do nothing but count.
+    /// Scripts that asked for a capability of the module's name; without the grant its functions do
+    /// nothing but count.
     Silent,
 }
 
@@ -78,6 +81,9 @@ pub(crate) fn modules() -> &'static [HostModule] {
     const fn silent(name: &'static str, build: fn() -> Shared<Module>) -> HostModule {
         HostModule { name, access: Silent, build: Some(build), known: &[] }
     }
+    const fn granted(name: &'static str, build: fn() -> Shared<Module>) -> HostModule {
+        HostModule { name, access: Granted, build: Some(build), known: &[] }
+    }
     const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
@@ -90,20 +96,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
         open("random", random::module),
         open("text", text::module),
         open("time", time::module),
-        absent(
-            "store",
-            &[
-                ("get", 1),
-                ("get", 2),
-                ("set", 2),
-                ("delete", 1),
-                ("keys", 0),
-                ("keys", 1),
-                ("incr", 1),
-                ("incr", 2),
-                ("update", 3),
-            ],
-        ),
+        granted("store", store::module),
         absent("ask", &[]),
         absent("exec", &[]),
         absent("fs", &[]),
@@ -123,9 +116,8 @@ pub(crate) fn find(name: &str) -> Option<&'static HostModule> {
 }
 
 /// The modules that a feature may call, built once and shared by every engine: those for everybody,
-/// those that its grants open, and those that do nothing without a grant and that it asked for.
-pub(crate) fn granted(
-    grants: &GrantSet,
+/// and those that it asked for, whose functions look at the grants.
+pub(crate) fn requested(
     requested: &[Capability],
 ) -> impl Iterator<Item = (&'static str, Shared<Module>)> {
     static BUILT: OnceLock<Vec<(&'static HostModule, Shared<Module>)>> = OnceLock::new();
@@ -136,10 +128,28 @@ pub(crate) fn granted(
         .iter()
         .filter(|(module, _)| match module.access {
             Access::Everybody => true,
-            Access::Granted => grants.opens(module.name),
-            Access::Silent => requested.iter().any(|one| one.module() == Some(module.name)),
+            Access::Granted | Access::Silent => {
+                requested.iter().any(|one| one.module() == Some(module.name))
+            }
         })
         .map(|(module, built)| (module.name, Shared::clone(built)))
+}
+
+/// Lets a host function at what needs `wanted`.
+///
+/// # Errors
+///
+/// It is not granted; the script may catch that.
+pub(crate) fn require(frame: &Frame, wanted: &Capability) -> frame::Native {
+    if frame.grants().covers(wanted) {
+        return Ok(());
+    }
+    let feature = frame.feature();
+    let message = format!("`{wanted}` is not granted to `{feature}`");
+    let diagnostic = Diagnostic::operator(wanted.denial_code(), message);
+    Err(frame::refusal(
+        diagnostic.help(format!("allow it with `{}`", grant_command(feature, wanted))),
+    ))
 }
 
 /// Whether the running call was granted a capability, written as in `@request`.

@@ -1,0 +1,309 @@
+//! `peasy store`: what features keep, for people to look at and to mend.
+
+use super::output::{BOLD, DIM, Output, count, paint, safe};
+use super::workspace::folders;
+use super::{Exit, usage};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::limit::Limit;
+use crate::pod::PodOptions;
+use crate::store::{Durability, Lease, Owner, StoreError, StoreInfo, Stores};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Looks at what features keep, and changes it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  peasy store list
+  peasy store get todo                     every key and value of `todo`
+  peasy store get todo todo/1
+  peasy store set todo last 0              a value is JSON
+  peasy store export todo > todo.json
+  peasy store import todo < todo.json      adds to what is there
+  peasy store clear todo --yes")]
+pub struct StoreArguments {
+    #[command(subcommand)]
+    command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// List the stores there are.
+    List {
+        /// Print JSON instead.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one value, or all.
+    Get {
+        #[command(flatten)]
+        which: WhichStore,
+        /// The key; all of them without it.
+        key: Option<String>,
+    },
+    /// Keep a value under a key.
+    Set {
+        #[command(flatten)]
+        which: WhichStore,
+        /// The key.
+        key: String,
+        /// The value as JSON.
+        value: String,
+    },
+    /// Print everything as one JSON object.
+    Export {
+        #[command(flatten)]
+        which: WhichStore,
+    },
+    /// Add the fields of a JSON object to a store: all of them or none.
+    Import {
+        #[command(flatten)]
+        which: WhichStore,
+        /// The file; standard input without it.
+        file: Option<PathBuf>,
+    },
+    /// Remove everything that a feature keeps.
+    Clear {
+        #[command(flatten)]
+        which: WhichStore,
+        /// Do it without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct WhichStore {
+    /// The feature, by name or id.
+    feature: String,
+    /// The folder that the feature belongs to, where several of the name have a store.
+    #[arg(long, value_name = "FOLDER")]
+    root: Option<PathBuf>,
+}
+
+/// How long to wait for calls that use the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Does what was asked.
+///
+/// # Errors
+///
+/// There is no such store, it is in use or cannot be read, or a value is no JSON.
+pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let options = PodOptions {
+        state: folders()?.state,
+        session: String::new(),
+        durability: Durability::Always,
+        workspace: None,
+    };
+    let stores = options.stores();
+    match &arguments.command {
+        StoreCommand::List { json } => list(&stores, *json, output),
+        StoreCommand::Get { which, key: Some(key) } => get(&which.lease(&stores)?, key, output),
+        StoreCommand::Get { which, key: None } | StoreCommand::Export { which } => {
+            let everything = everything(&which.lease(&stores)?)?;
+            output.say_json(&everything);
+            Ok(Exit::Done)
+        }
+        StoreCommand::Set { which, key, value } => {
+            let value = parse(value)?;
+            change(which, &stores, |lease| lease.set(key, &value.to_string()))
+        }
+        StoreCommand::Import { which, file } => {
+            let fields = object(file.as_deref())?;
+            let number = fields.len();
+            change(which, &stores, |lease| {
+                fields.iter().try_for_each(|(key, value)| lease.set(key, &value.to_string()))
+            })?;
+            output.tell(format_args!("{} imported", count(number, "key")));
+            Ok(Exit::Done)
+        }
+        StoreCommand::Clear { which, yes } => clear(which, &stores, *yes, output),
+    }
+}
+
+#[derive(Serialize)]
+struct Listing {
+    stores: Vec<StoreInfo>,
+    /// Stores that cannot be read.
+    problems: Vec<Diagnostic>,
+}
+
+fn list(stores: &Stores, json: bool, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let mut listing = Listing { stores: Vec::new(), problems: Vec::new() };
+    for store in stores.list().map_err(failed)? {
+        match store {
+            Ok(info) => listing.stores.push(info),
+            Err((file, error)) => {
+                listing.problems.push(error.diagnostic().in_file(file.display().to_string()));
+            }
+        }
+    }
+    let exit = if listing.problems.is_empty() { Exit::Done } else { Exit::Usage };
+    if json {
+        output.say_json(&listing);
+        return Ok(exit);
+    }
+    for StoreInfo { feature, root, keys, bytes, .. } in &listing.stores {
+        let amount = format!(
+            "{}, {bytes} bytes",
+            count(usize::try_from(*keys).unwrap_or(usize::MAX), "key")
+        );
+        let root = paint(DIM, safe(&root.display().to_string()));
+        output.say(format_args!("{}  {amount}  {root}", paint(BOLD, safe(feature))));
+    }
+    if listing.stores.is_empty() {
+        output.tell("no feature has a store yet");
+    }
+    for problem in &listing.problems {
+        output.tell_picture(problem, None);
+    }
+    Ok(exit)
+}
+
+fn get(lease: &Lease, key: &str, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    if let Some(text) = lease.get(key).map_err(failed)? {
+        output.say_json(&parse(&text)?);
+        return Ok(Exit::Done);
+    }
+    let keys = lease.keys("", 10_000).map_err(failed)?;
+    let problem = Diagnostic::operator("store/no-key", format!("there is no key `{}`", safe(key)));
+    Err(match nearest(key, keys.iter().map(String::as_str)) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")).into(),
+        None => problem.into(),
+    })
+}
+
+fn everything(lease: &Lease) -> Result<Map<String, Value>, Box<Diagnostic>> {
+    let mut fields = Map::new();
+    for key in lease.keys("", usize::MAX).map_err(failed)? {
+        if let Some(text) = lease.get(&key).map_err(failed)? {
+            fields.insert(key, parse(&text)?);
+        }
+    }
+    Ok(fields)
+}
+
+/// Changes a store, all of it or nothing.
+fn change(
+    which: &WhichStore,
+    stores: &Stores,
+    change: impl FnOnce(&mut Lease) -> Result<(), StoreError>,
+) -> Result<Exit, Box<Diagnostic>> {
+    let mut lease = which.lease(stores)?;
+    change(&mut lease).map_err(|error| failed(lease.examined(error)))?;
+    // Told from calls by its name, which no call has.
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    lease.commit(&format!("person/{}", now.as_nanos()), &[]).map_err(failed)?;
+    Ok(Exit::Done)
+}
+
+fn clear(
+    which: &WhichStore,
+    stores: &Stores,
+    yes: bool,
+    output: &mut Output,
+) -> Result<Exit, Box<Diagnostic>> {
+    let keys = which.lease(stores)?.keys("", usize::MAX).map_err(failed)?.len();
+    if !yes {
+        let text = format!(
+            "this would remove {} of `{}` for good",
+            count(keys, "key"),
+            safe(&which.feature)
+        );
+        let problem = usage(text).help("keep them with `peasy store export`, or add `--yes`");
+        return Err(problem.into());
+    }
+    change(which, stores, Lease::clear)?;
+    output.tell(format_args!("{} removed", count(keys, "key")));
+    Ok(Exit::Done)
+}
+
+impl WhichStore {
+    fn lease(&self, stores: &Stores) -> Result<Lease, Box<Diagnostic>> {
+        let owner = self.owner(stores)?;
+        let quota = Limit::Store.ceiling();
+        Ok(stores.lease(&owner, quota, Instant::now() + PATIENCE).map_err(failed)?)
+    }
+
+    fn owner(&self, stores: &Stores) -> Result<Owner, Box<Diagnostic>> {
+        let known: Vec<StoreInfo> = stores.list().map_err(failed)?.into_iter().flatten().collect();
+        let root =
+            self.root.as_ref().map(|root| root.canonicalize().unwrap_or_else(|_| root.clone()));
+        let is_meant = |store: &&StoreInfo| {
+            let name = store.feature.rsplit(':').next().unwrap_or_default();
+            let is_named = self.feature == store.feature || self.feature == name;
+            is_named && root.as_ref().is_none_or(|root| *root == store.root)
+        };
+        let meant: Vec<_> = known.iter().filter(is_meant).collect();
+        match meant.as_slice() {
+            [store] => {
+                let feature = store.feature.parse().map_err(|_| {
+                    Diagnostic::host(
+                        "store/failed",
+                        format!("`{}` is no feature", safe(&store.feature)),
+                    )
+                })?;
+                Ok(Owner { feature, root: store.root.clone() })
+            }
+            [] => Err(self.unknown(&known).into()),
+            several => {
+                let roots: Vec<_> = several
+                    .iter()
+                    .map(|store| format!("`{}` of {}", store.feature, store.root.display()))
+                    .collect();
+                let problem =
+                    usage(format!("`{}` has {} stores", safe(&self.feature), several.len()));
+                let help = format!("write the whole id, or `--root FOLDER`: {}", roots.join(", "));
+                Err(problem.help(help).into())
+            }
+        }
+    }
+
+    fn unknown(&self, known: &[StoreInfo]) -> Diagnostic {
+        let problem = usage(format!("the feature `{}` has no store", safe(&self.feature)));
+        match nearest(&self.feature, known.iter().map(|store| store.feature.as_str())) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None if known.is_empty() => {
+                problem.help("a store is made by the first call that uses it")
+            }
+            None => problem.help("`peasy store list` shows those that have one"),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Value, Box<Diagnostic>> {
+    serde_json::from_str(text).map_err(|reason| {
+        usage(format!("the value is no JSON: {reason}"))
+            .help("a text stands in quotes of its own, as in '\"text\"'")
+            .into()
+    })
+}
+
+fn object(file: Option<&std::path::Path>) -> Result<Map<String, Value>, Box<Diagnostic>> {
+    let mut text = String::new();
+    let read = match file {
+        Some(path) => open(path).and_then(|mut file| file.read_to_string(&mut text)),
+        None => std::io::stdin().read_to_string(&mut text),
+    };
+    read.map_err(|reason| usage(format!("the file cannot be read: {reason}")))?;
+    serde_json::from_str(&text).map_err(|reason| {
+        usage(format!("this is no JSON object: {reason}"))
+            .help("`peasy store export` prints one")
+            .into()
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "reads the file that the command names")]
+fn open(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    std::fs::File::open(path)
+}
+
+fn failed(error: StoreError) -> Diagnostic {
+    error.diagnostic()
+}

@@ -1,0 +1,271 @@
+//! What the host does for one call: the state it keeps, the acts it lets out, the secrets it spends.
+//!
+//! A call sees its [`Transaction`] and nothing behind it. What it stages there takes effect when the
+//! catalog commits it, after the result was checked, or not at all. Grants are not looked at here:
+//! whoever asks on behalf of a script has held them against the request, next to the act.
+
+use super::call::{Conditions, Receipt};
+use super::capability::SecretName;
+use super::id::FeatureId;
+use crate::diagnostic::Diagnostic;
+use crate::limit::Limits;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The host's side of one call. One value serves one call, from any thread.
+///
+/// Every function may wait, at most until [`CallStart::deadline`].
+pub trait Transaction: Send + Sync {
+    /// The call is known to the catalog and is about to run.
+    fn begin(&self, call: &CallStart<'_>);
+
+    /// The value kept under `key`, as JSON text.
+    ///
+    /// The first of the store's functions locks the feature's store until the call is over.
+    ///
+    /// # Errors
+    ///
+    /// The store is locked by another call (`store/busy`), cannot be read (`store/…`), or this host
+    /// keeps none (`store/unavailable`).
+    fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic>;
+
+    /// Stages `value`, a JSON text, under `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::store_get`], and where the store would be over its quota (`limit/store`).
+    fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic>;
+
+    /// Stages the removal of `key`, and says whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::store_get`].
+    fn store_delete(&self, key: &str) -> Result<bool, Diagnostic>;
+
+    /// The keys that begin with `prefix`, in the order of their bytes, at most `most` of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::store_get`].
+    fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic>;
+
+    /// Records that an act on the outside world is about to happen. It may only happen after this
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// The act cannot be recorded, or this host lets none out (`host/no-world`).
+    fn act(&self, act: &Act) -> Result<(), Diagnostic>;
+
+    /// The secret of that name.
+    ///
+    /// # Errors
+    ///
+    /// There is none (`secret/unknown`), or it cannot be read.
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic>;
+
+    /// The folder that relative paths begin at, canonical; `None` where the host works in none.
+    fn workspace(&self) -> Option<&Path>;
+
+    /// Makes lasting what was staged, and records the call. The reply goes out after this.
+    ///
+    /// # Errors
+    ///
+    /// Nothing that was staged has happened, and the call has failed.
+    fn commit(&self, ending: &Ending<'_>) -> Result<(), Diagnostic>;
+
+    /// Forgets what was staged and lets go of the store. Also called for a call that never ended;
+    /// what its thread asks for from then on is refused.
+    fn roll_back(&self);
+}
+
+/// A call as its host is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct CallStart<'a> {
+    /// Whose contribution runs.
+    pub feature: &'a FeatureId,
+    /// The name of the tool or the hook.
+    pub contribution: &'a str,
+    /// The bounds in force.
+    pub limits: &'a Limits,
+    /// The clock and the seed.
+    pub conditions: Conditions,
+    /// When the caller gets an answer, whatever happens.
+    pub deadline: Instant,
+}
+
+/// A call that succeeded, as it is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// The result of the tool, or the decision of the hook as JSON.
+    pub result: &'a Value,
+    /// Texts for the model, in order.
+    pub notices: &'a [String],
+    /// What it cost.
+    pub receipt: &'a Receipt,
+}
+
+/// An act on the outside world, as it is recorded before it happens. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// A file is created or replaced.
+    Write {
+        /// Which, as the script named it.
+        path: String,
+        /// How much is written.
+        bytes: u64,
+    },
+    /// A file or an empty folder is removed.
+    Remove {
+        /// Which, as the script named it.
+        path: String,
+    },
+    /// A program is started.
+    Exec {
+        /// Which.
+        program: String,
+        /// Its arguments.
+        arguments: Vec<String>,
+    },
+    /// A request is sent.
+    Http {
+        /// `GET`, `POST`, …
+        method: String,
+        /// Where to.
+        url: String,
+        /// The names of the secrets that go with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        secrets: Vec<String>,
+    },
+}
+
+/// A secret in the host's hands. Neither printed nor serialized.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Takes a secret in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself, for where it is spent and for redacting its echo.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(…)")
+    }
+}
+
+/// The transaction of a host that keeps nothing and lets nothing out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Detached;
+
+impl Detached {
+    fn no_store<T>() -> Result<T, Diagnostic> {
+        Err(Diagnostic::operator("store/unavailable", "this host keeps no store")
+            .help("run the feature in a pod, as `peasy call` and `peasy serve` do"))
+    }
+}
+
+impl Transaction for Detached {
+    fn begin(&self, _: &CallStart<'_>) {}
+
+    fn store_get(&self, _: &str) -> Result<Option<String>, Diagnostic> {
+        Self::no_store()
+    }
+
+    fn store_set(&self, _: &str, _: &str) -> Result<(), Diagnostic> {
+        Self::no_store()
+    }
+
+    fn store_delete(&self, _: &str) -> Result<bool, Diagnostic> {
+        Self::no_store()
+    }
+
+    fn store_keys(&self, _: &str, _: usize) -> Result<Vec<String>, Diagnostic> {
+        Self::no_store()
+    }
+
+    fn act(&self, _: &Act) -> Result<(), Diagnostic> {
+        Err(Diagnostic::operator("host/no-world", "this host lets nothing out")
+            .help("run the feature in a pod, as `peasy call` and `peasy serve` do"))
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
+        let message = format!("this host holds no secret `{name}`");
+        Err(Diagnostic::operator("secret/unknown", message))
+    }
+
+    fn workspace(&self) -> Option<&Path> {
+        None
+    }
+
+    fn commit(&self, _: &Ending<'_>) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    fn roll_back(&self) {}
+}
+
+/// The transaction of a test: a store that begins empty and ends with it, and no outside world.
+#[derive(Debug, Default)]
+pub struct Scratch(Mutex<BTreeMap<String, String>>);
+
+impl Scratch {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transaction for Scratch {
+    fn begin(&self, _: &CallStart<'_>) {}
+
+    fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic> {
+        Ok(self.entries().get(key).cloned())
+    }
+
+    fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
+        self.entries().insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    fn store_delete(&self, key: &str) -> Result<bool, Diagnostic> {
+        Ok(self.entries().remove(key).is_some())
+    }
+
+    fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
+        let entries = self.entries();
+        let keys = entries.range(prefix.to_owned()..).map(|(key, _)| key);
+        Ok(keys.take_while(|key| key.starts_with(prefix)).take(most).cloned().collect())
+    }
+
+    fn act(&self, act: &Act) -> Result<(), Diagnostic> {
+        Detached.act(act)
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
+        Detached.secret(name)
+    }
+
+    fn workspace(&self) -> Option<&Path> {
+        None
+    }
+
+    fn commit(&self, _: &Ending<'_>) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    fn roll_back(&self) {}
+}

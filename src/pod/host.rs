@@ -1,0 +1,383 @@
+//! A call as a transaction: intent in the log, effects in the store, the end in the log, the reply.
+
+use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
+use super::session::{LogError, Recovered, SessionLog};
+use crate::diagnostic::Diagnostic;
+use crate::feature::call::{Conditions, Outcome, Receipt};
+use crate::feature::capability::SecretName;
+use crate::feature::catalog::{CallOptions, Catalog};
+use crate::feature::hook::HookOutcome;
+use crate::feature::id::FeatureId;
+use crate::feature::transaction::{Act, CallStart, Ending, SecretText, Transaction};
+use crate::limit::Limit;
+use crate::store::{Durability, Lease, Owner, StoreError, Stores};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What a pod is made of.
+#[derive(Debug, Clone)]
+pub struct PodOptions {
+    /// The folder for everything that has to last: stores and sessions.
+    pub state: PathBuf,
+    /// The name of the session, a folder below `state`.
+    pub session: String,
+    /// When what is written has to be on the disk.
+    pub durability: Durability,
+    /// The folder that relative paths of scripts begin at.
+    pub workspace: Option<PathBuf>,
+}
+
+/// Why there is no pod.
+#[derive(Debug, thiserror::Error)]
+pub enum PodError {
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl PodError {
+    /// The problem as data.
+    pub fn diagnostic(&self) -> Diagnostic {
+        match self {
+            Self::Log(error) => error.diagnostic(),
+        }
+    }
+}
+
+/// The host of one session.
+pub struct Pod {
+    catalog: Arc<Catalog>,
+    shared: Arc<Shared>,
+    recovered: Recovered,
+}
+
+struct Shared {
+    log: SessionLog,
+    stores: Stores,
+    /// The folder that each feature belongs to.
+    roots: HashMap<FeatureId, PathBuf>,
+    workspace: Option<PathBuf>,
+}
+
+/// The folder of stores below a state folder.
+pub(crate) const STORES: &str = "store";
+/// The folder of sessions below a state folder.
+pub(crate) const SESSIONS: &str = "session";
+
+impl PodOptions {
+    /// The folder of the session.
+    pub fn session_folder(&self) -> PathBuf {
+        self.state.join(SESSIONS).join(&self.session)
+    }
+
+    /// The stores of features.
+    pub fn stores(&self) -> Stores {
+        Stores::new(self.state.join(STORES), self.durability)
+    }
+}
+
+impl Pod {
+    /// Opens the session's log, brings to an end what a process that died left open, and records the
+    /// catalog. `features` says of each feature which folder it belongs to and its digest.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be opened or written.
+    pub fn open(
+        options: &PodOptions,
+        catalog: Arc<Catalog>,
+        features: HashMap<FeatureId, (PathBuf, String)>,
+    ) -> Result<Self, PodError> {
+        let log = SessionLog::open(&options.session_folder(), options.durability)?;
+        let stores = options.stores();
+        let recovered = log.recover(&stores)?;
+        let roots: HashMap<_, _> =
+            features.iter().map(|(id, (root, _))| (id.clone(), root.clone())).collect();
+        let entries = catalog.features().map(|feature| {
+            let (root, digest) = features.get(feature.id()).cloned().unwrap_or_default();
+            let descriptor = serde_json::to_value(feature.descriptor()).unwrap_or_default();
+            let descriptor = log.body(&descriptor)?;
+            Ok(FeatureEntry { feature: feature.id().clone(), root, digest, descriptor })
+        });
+        let features = entries.collect::<Result<Vec<_>, LogError>>()?;
+        log.append(&Entry::Catalog { instance: log.instance().to_owned(), features })?;
+        let workspace = options.workspace.clone();
+        let shared = Arc::new(Shared { log, stores, roots, workspace });
+        Ok(Self { catalog, shared, recovered })
+    }
+
+    /// What can be called.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// What was brought to an end when the log was opened.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// Calls a tool, and records the call before its outcome is given back.
+    pub fn call(&self, name: &str, arguments: Value, options: CallOptions) -> Outcome {
+        let (transaction, options) = match self.begin(name, &arguments, options) {
+            Ok(begun) => begun,
+            Err(error) => return Outcome::failure(error.diagnostic()),
+        };
+        let mut outcome = self.catalog.call(name, arguments, options);
+        if let Err(failure) = &outcome.result
+            && let Err(error) = transaction.failed(&failure.diagnostics, &outcome.receipt)
+        {
+            outcome.result = Err(error.diagnostic().into());
+        }
+        outcome
+    }
+
+    /// Asks a hook about an event, and records its decision before it is given back.
+    pub fn decide(
+        &self,
+        feature: &FeatureId,
+        hook: &str,
+        event: Value,
+        options: CallOptions,
+    ) -> HookOutcome {
+        let (transaction, options) = match self.begin(hook, &event, options) {
+            Ok(begun) => begun,
+            Err(error) => return HookOutcome::failure(error.diagnostic()),
+        };
+        let mut outcome = self.catalog.decide(feature, hook, event, options);
+        if let Err(failure) = &outcome.decision
+            && let Err(error) = transaction.failed(&failure.diagnostics, &outcome.receipt)
+        {
+            outcome.decision = Err(error.diagnostic().into());
+        }
+        outcome
+    }
+
+    fn begin(
+        &self,
+        contribution: &str,
+        input: &Value,
+        options: CallOptions,
+    ) -> Result<(Arc<PodTransaction>, CallOptions), LogError> {
+        let conditions = options.conditions;
+        let about = CallEntry {
+            feature: None,
+            root: None,
+            contribution: contribution.chars().take(MOST_NAME).collect(),
+            input: self.shared.log.body(input)?,
+            now: conditions.now,
+            seed: Some(conditions.seed),
+        };
+        let transaction = Arc::new(PodTransaction {
+            shared: Arc::clone(&self.shared),
+            call: self.shared.log.next_call(),
+            state: Mutex::new(State { about, begun: None, store: StoreState::Untouched }),
+        });
+        let host = Arc::clone(&transaction) as Arc<dyn Transaction>;
+        Ok((transaction, CallOptions { transaction: host, ..options }))
+    }
+}
+
+/// Most characters of a name that nobody has that are recorded.
+const MOST_NAME: usize = 128;
+
+/// The host's side of one call.
+struct PodTransaction {
+    shared: Arc<Shared>,
+    call: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    about: CallEntry,
+    begun: Option<Begun>,
+    store: StoreState,
+}
+
+struct Begun {
+    owner: Owner,
+    quota: u64,
+    deadline: Instant,
+}
+
+enum StoreState {
+    /// The call has not asked for it.
+    Untouched,
+    Leased(Lease),
+    /// The call is over; nothing that still runs of it gets at the store.
+    Closed,
+}
+
+impl PodTransaction {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets `act` at the store, which the first of them locks.
+    fn with_store<T>(
+        &self,
+        act: impl FnOnce(&mut Lease) -> Result<T, StoreError>,
+    ) -> Result<T, Diagnostic> {
+        let mut state = self.state();
+        let lease = state.lease(&self.shared.stores).map_err(|error| error.diagnostic())?;
+        act(lease).map_err(|error| lease.examined(error).diagnostic())
+    }
+
+    /// Records a call that failed.
+    fn failed(&self, failure: &[Diagnostic], receipt: &Receipt) -> Result<(), LogError> {
+        let about = self.state().about.clone();
+        self.shared.log.append(&Entry::Call {
+            call: self.call.clone(),
+            about,
+            result: None,
+            failure: failure.to_vec(),
+            receipt: *receipt,
+        })
+    }
+
+    fn commit_staged(
+        &self,
+        about: CallEntry,
+        lease: Lease,
+        result: Body,
+        ending: &Ending<'_>,
+    ) -> Result<(), Diagnostic> {
+        let log = &self.shared.log;
+        let call = || self.call.clone();
+        let intent = Entry::Intent { call: call(), about, result, receipt: *ending.receipt };
+        log.append(&intent).map_err(|error| error.diagnostic())?;
+        step("intent");
+        if let Err(error) = lease.commit(&self.call, ending.notices) {
+            let reason = error.to_string();
+            // Where this cannot be written either, the next opening of the log finds it out.
+            let _ = log.append(&Entry::Void { call: call(), reason });
+            return Err(error.diagnostic());
+        }
+        step("commit");
+        let done = Entry::Done { call: call(), notices: ending.notices.to_vec(), recovered: false };
+        log.append(&done).map_err(|error| {
+            let diagnostic = error.diagnostic();
+            diagnostic.help("what the call kept in its store is lasting; the reply was withheld")
+        })?;
+        step("done");
+        Ok(())
+    }
+}
+
+impl State {
+    fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
+        if let (StoreState::Untouched, Some(begun)) = (&self.store, &self.begun) {
+            let lease = stores.lease(&begun.owner, begun.quota, begun.deadline)?;
+            self.store = StoreState::Leased(lease);
+        }
+        match &mut self.store {
+            StoreState::Leased(lease) => Ok(lease),
+            StoreState::Untouched | StoreState::Closed => Err(StoreError::Closed),
+        }
+    }
+}
+
+impl Transaction for PodTransaction {
+    fn begin(&self, call: &CallStart<'_>) {
+        let root = self.shared.roots.get(call.feature).cloned().unwrap_or_default();
+        let mut state = self.state();
+        state.about.feature = Some(call.feature.clone());
+        state.about.root = Some(root.clone());
+        let Conditions { now, seed } = call.conditions;
+        (state.about.now, state.about.seed) = (now, Some(seed));
+        state.begun = Some(Begun {
+            owner: Owner { feature: call.feature.clone(), root },
+            quota: call.limits.get(Limit::Store),
+            deadline: call.deadline,
+        });
+    }
+
+    fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic> {
+        self.with_store(|lease| lease.get(key))
+    }
+
+    fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
+        self.with_store(|lease| lease.set(key, value))
+    }
+
+    fn store_delete(&self, key: &str) -> Result<bool, Diagnostic> {
+        self.with_store(|lease| lease.delete(key))
+    }
+
+    fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
+        self.with_store(|lease| lease.keys(prefix, most))
+    }
+
+    fn act(&self, act: &Act) -> Result<(), Diagnostic> {
+        let feature = {
+            let state = self.state();
+            let is_over = matches!(state.store, StoreState::Closed);
+            state.about.feature.clone().filter(|_| !is_over)
+        };
+        let Some(feature) = feature else {
+            return Err(Diagnostic::host(
+                "call/over",
+                "the call is over; nothing is let out for it",
+            ));
+        };
+        let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone() };
+        self.shared.log.append(&entry).map_err(|error| error.diagnostic())
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
+        let message = format!("there is no secret `{name}`");
+        Err(Diagnostic::operator("secret/unknown", message))
+    }
+
+    fn workspace(&self) -> Option<&Path> {
+        self.shared.workspace.as_deref()
+    }
+
+    fn commit(&self, ending: &Ending<'_>) -> Result<(), Diagnostic> {
+        let log = &self.shared.log;
+        let result = log.body(ending.result).map_err(|error| error.diagnostic())?;
+        let mut state = self.state();
+        if !ending.notices.is_empty() {
+            state.lease(&self.shared.stores).map_err(|error| error.diagnostic())?;
+        }
+        let about = state.about.clone();
+        let store = std::mem::replace(&mut state.store, StoreState::Closed);
+        drop(state);
+        match store {
+            StoreState::Leased(lease) if lease.is_changed() || !ending.notices.is_empty() => {
+                self.commit_staged(about, lease, result, ending)
+            }
+            _ => log
+                .append(&Entry::Call {
+                    call: self.call.clone(),
+                    about,
+                    result: Some(result),
+                    failure: Vec::new(),
+                    receipt: *ending.receipt,
+                })
+                .map_err(|error| error.diagnostic()),
+        }
+    }
+
+    fn roll_back(&self) {
+        // A thread that is still at the store is done with it in a moment: nothing there waits for
+        // longer than the deadline, which has passed.
+        self.state().store = StoreState::Closed;
+    }
+}
+
+/// A named step of the commit, where tests end the process as a power cut would.
+#[cfg(debug_assertions)]
+fn step(name: &str) {
+    use std::sync::OnceLock;
+    static AT: OnceLock<Option<String>> = OnceLock::new();
+    let at = AT.get_or_init(|| std::env::var("PEASY_TEST_DIE_AFTER").ok());
+    if at.as_deref() == Some(name) {
+        std::process::abort();
+    }
+}
+
+#[cfg(not(debug_assertions))]
+fn step(_: &str) {}

@@ -1,0 +1,229 @@
+//! What a log holds: numbered lines, each with the hash of the one before it.
+
+use crate::diagnostic::Diagnostic;
+use crate::feature::call::Receipt;
+use crate::feature::id::FeatureId;
+use crate::feature::transaction::Act;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+/// The hash before the first line.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Most bytes of a value that stands in the line itself; a larger one has a file of its own.
+pub const INLINE: usize = 4 * 1024;
+
+/// One line, as it is read back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The number, from 1 and without gaps.
+    pub n: u64,
+    /// When it was written, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// The hash of the line before.
+    pub prev: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// SHA-256 in hexadecimal of the line without this field.
+    pub hash: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Entry {
+    /// A process opened the log.
+    Open {
+        /// Which; every call of its carries this name.
+        instance: String,
+        /// The version of peasy.
+        version: String,
+        /// When lines have to be on the disk.
+        durability: String,
+    },
+    /// The features that calls reach from here on.
+    Catalog {
+        /// Which process.
+        instance: String,
+        /// Each with its digest and its descriptor.
+        features: Vec<FeatureEntry>,
+    },
+    /// A call ended, and had nothing to make lasting.
+    Call {
+        /// Its id.
+        call: String,
+        /// What was called, and with what.
+        #[serde(flatten)]
+        about: CallEntry,
+        /// The result, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<Body>,
+        /// Why there is none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failure: Vec<Diagnostic>,
+        /// What it cost.
+        receipt: Receipt,
+    },
+    /// A call is about to make lasting what it staged.
+    Intent {
+        /// Its id.
+        call: String,
+        /// What was called, and with what.
+        #[serde(flatten)]
+        about: CallEntry,
+        /// The result.
+        result: Body,
+        /// What it cost.
+        receipt: Receipt,
+    },
+    /// What the call of an intent staged is lasting.
+    Done {
+        /// Its id.
+        call: String,
+        /// Its texts for the model.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notices: Vec<String>,
+        /// Whether this was found out when the log was opened again; the reply went to nobody.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        recovered: bool,
+    },
+    /// Nothing of what the call of an intent staged has happened.
+    Void {
+        /// Its id.
+        call: String,
+        /// Why.
+        reason: String,
+    },
+    /// An act on the outside world is about to happen.
+    Act {
+        /// The call.
+        call: String,
+        /// Whose.
+        feature: FeatureId,
+        /// What.
+        #[serde(flatten)]
+        act: Act,
+    },
+    /// The last line was not whole and was cut off.
+    Cut {
+        /// Its bytes.
+        bytes: u64,
+    },
+}
+
+/// A feature of a catalog.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureEntry {
+    /// Which.
+    pub feature: FeatureId,
+    /// The folder that it belongs to.
+    pub root: PathBuf,
+    /// SHA-256 of its source and imports; empty for one that has none.
+    pub digest: String,
+    /// Its descriptor.
+    pub descriptor: Body,
+}
+
+/// What was called, and with what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallEntry {
+    /// Whose; `None` for a name that nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<FeatureId>,
+    /// The folder that the feature belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<PathBuf>,
+    /// The tool or the hook.
+    pub contribution: String,
+    /// The arguments, or the event.
+    pub input: Body,
+    /// The clock that the script saw, in milliseconds since the Unix epoch; `None` was the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<i64>,
+    /// The seed of its random numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// A value: in the line, or in a file beside the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Here.
+    Value(Value),
+    /// In the file that is named for the SHA-256 of its text.
+    File {
+        /// The hash, in hexadecimal.
+        sha256: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+}
+
+/// The hash of a text, in hexadecimal.
+pub fn hash_of(text: &[u8]) -> String {
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    Sha256::digest(text).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The bytes of `,"hash":"…"}` at the end of a line.
+const HASH_FIELD: usize = r#","hash":"#.len() + 1 + 64 + 2;
+
+/// The line of an entry, without the line break, and its hash.
+pub(super) fn write(n: u64, at: i64, prev: &str, entry: &Entry) -> (String, String) {
+    #[derive(Serialize)]
+    struct Unhashed<'a> {
+        n: u64,
+        at: i64,
+        prev: &'a str,
+        #[serde(flatten)]
+        entry: &'a Entry,
+    }
+    let mut line = serde_json::to_string(&Unhashed { n, at, prev, entry })
+        .expect("an entry has text keys and finite numbers only");
+    let hash = hash_of(line.as_bytes());
+    line.pop();
+    line.push_str(r#","hash":""#);
+    line.push_str(&hash);
+    line.push_str("\"}");
+    (line, hash)
+}
+
+/// Whether the hash at the end of a line is that of the rest, and which it is.
+pub(super) fn check_hash(line: &str) -> Option<&str> {
+    let (text, field) = line.split_at_checked(line.len().checked_sub(HASH_FIELD)?)?;
+    let hash = field.strip_prefix(r#","hash":""#)?.strip_suffix("\"}")?;
+    (hash_of(format!("{text}}}").as_bytes()) == hash).then_some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_line_reads_back_as_it_was_written() {
+        let entry =
+            Entry::Done { call: "c-1".into(), notices: vec!["é\n".into()], recovered: true };
+        let (line, hash) = write(7, -3, GENESIS, &entry);
+        assert!(!line.contains('\n'));
+        assert_eq!(check_hash(&line), Some(hash.as_str()));
+        let read: Line = serde_json::from_str(&line).expect("a line");
+        assert_eq!(read, Line { n: 7, at: -3, prev: GENESIS.into(), entry, hash });
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_of_a_line_changes_unseen(at in 0..400_usize, flip in 1..=255_u8) {
+            let entry = Entry::Void { call: "c-1".into(), reason: "x".repeat(200) };
+            let mut bytes = write(1, 0, GENESIS, &entry).0.into_bytes();
+            let at = at % bytes.len();
+            bytes[at] ^= flip;
+            let line = String::from_utf8_lossy(&bytes);
+            prop_assert_eq!(check_hash(&line), None);
+        }
+    }
+}

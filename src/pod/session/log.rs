@@ -1,0 +1,371 @@
+//! The log: JSON Lines, numbered and hash-chained, appended under a file lock.
+//!
+//! A line is in the file before what it records can be seen. Several processes may append to one
+//! log; each holds a lock of its own for as long as it lives, so that what a dead one left open can
+//! be told from what a living one is at. Nothing here decides what is recorded.
+
+#![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
+
+use super::entry::{self, Body, Entry, INLINE, Line, hash_of};
+use super::tail::{self, Tail, TailError};
+use crate::diagnostic::Diagnostic;
+use crate::store::Durability;
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long lines may wait for the disk under [`Durability::Group`].
+const GROUP: Duration = Duration::from_millis(200);
+
+/// Why the log cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file system refused.
+    #[error("the log `{}` cannot be {act}: {reason}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// `opened`, `written`, …
+        act: &'static str,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The end of the file is not that of a log.
+    #[error("the end of the log `{}` is damaged; nothing was written to it", .0.display())]
+    Damaged(PathBuf),
+}
+
+impl LogError {
+    /// The problem as data.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let text = self.to_string();
+        match self {
+            Self::Io { reason, .. } if reason.kind() == io::ErrorKind::StorageFull => {
+                Diagnostic::operator("log/full", text)
+                    .help("make room on the disk; no call is answered that cannot be recorded")
+            }
+            Self::Io { .. } => Diagnostic::operator("log/failed", text)
+                .help("check the state folder and who may write it; no call is answered that cannot be recorded"),
+            Self::Damaged(_) => Diagnostic::operator("log/damaged", text)
+                .help("look at it with `peasy log verify`; then move it away, and a new one is begun"),
+        }
+    }
+}
+
+/// The log of one session, open in this process.
+pub struct SessionLog {
+    folder: PathBuf,
+    instance: String,
+    durability: Durability,
+    calls: AtomicU64,
+    writer: Arc<Writer>,
+    /// Held for as long as the process lives; its file is removed with the log.
+    alive: Alive,
+}
+
+struct Writer {
+    path: PathBuf,
+    state: Mutex<State>,
+    /// Whether lines wait for the disk.
+    dirty: AtomicBool,
+}
+
+struct State {
+    file: File,
+    tail: Tail,
+}
+
+/// The lock that says that an instance lives.
+struct Alive {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        // What cannot be removed is found without a lock, and cleared away, by whoever comes next.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The file of lines in a session's folder.
+pub(super) const FILE: &str = "log.jsonl";
+/// The folder of large values.
+pub(super) const BODIES: &str = "bodies";
+/// The folder of the locks of living processes.
+pub(super) const INSTANCES: &str = "instances";
+
+impl SessionLog {
+    /// Opens the log in `folder`, which is made where it is missing, and writes that it was opened.
+    /// A last line that is not whole is cut off, and a line says so.
+    ///
+    /// # Errors
+    ///
+    /// The folder or the file cannot be made, read or written, or the end of the file is damaged.
+    pub fn open(folder: &Path, durability: Durability) -> Result<Self, LogError> {
+        let path = folder.join(FILE);
+        let opened = io_error(&path, "opened");
+        make_folder(folder).map_err(&opened)?;
+        make_folder(&folder.join(BODIES)).map_err(&opened)?;
+        make_folder(&folder.join(INSTANCES)).map_err(&opened)?;
+        let file = private().read(true).append(true).create(true).open(&path).map_err(&opened)?;
+        let state = Mutex::new(State { file, tail: Tail::start() });
+        let writer = Arc::new(Writer { path: path.clone(), state, dirty: AtomicBool::new(false) });
+        let instance = new_instance();
+        // Taken before the first line, so that nobody takes this process for a dead one.
+        let begin = std::fs::metadata(&path).map_or(0, |about| about.len());
+        let alive = Alive::new(folder, &instance, begin).map_err(&opened)?;
+        if durability == Durability::Group {
+            keep_synced(&writer);
+        }
+        let log = Self {
+            folder: folder.to_owned(),
+            instance,
+            durability,
+            calls: AtomicU64::new(0),
+            writer,
+            alive,
+        };
+        log.append(&Entry::Open {
+            instance: log.instance.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            durability: format!("{durability:?}").to_lowercase(),
+        })?;
+        Ok(log)
+    }
+
+    /// The session's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The name of this process in the log.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    pub(super) fn alive_file(&self) -> &Path {
+        &self.alive.path
+    }
+
+    /// An id for a call; no other call of any process has it.
+    pub fn next_call(&self) -> String {
+        format!("{}-{}", self.instance, self.calls.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Writes a line. It is in the file when this returns, and on the disk as the durability says.
+    ///
+    /// # Errors
+    ///
+    /// It is not in the file.
+    pub fn append(&self, entry: &Entry) -> Result<(), LogError> {
+        self.writer.append(entry, self.durability == Durability::Always)
+    }
+
+    /// A value as a line holds it: itself, or the name of a file that is written here.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn body(&self, value: &Value) -> Result<Body, LogError> {
+        let text = value.to_string();
+        if text.len() <= INLINE {
+            return Ok(Body::Value(value.clone()));
+        }
+        let sha256 = hash_of(text.as_bytes());
+        let path = self.folder.join(BODIES).join(&sha256);
+        let bytes = text.len() as u64;
+        let is_there = std::fs::metadata(&path).is_ok_and(|about| about.len() == bytes);
+        if !is_there {
+            self.write_body(&path, text.as_bytes()).map_err(io_error(&path, "written"))?;
+        }
+        Ok(Body::File { sha256, bytes })
+    }
+
+    /// Under its name there is all of it or nothing.
+    fn write_body(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        let draft = path.with_extension(self.next_call());
+        let written = (|| {
+            let mut file = private().write(true).create_new(true).open(&draft)?;
+            file.write_all(text)?;
+            if self.durability == Durability::Always {
+                file.sync_data()?;
+            }
+            std::fs::rename(&draft, path)
+        })();
+        if written.is_err() {
+            let _ = std::fs::remove_file(&draft);
+        }
+        written
+    }
+}
+
+impl Alive {
+    /// `begin` is where the lines of this process begin in the file.
+    fn new(folder: &Path, instance: &str, begin: u64) -> io::Result<Self> {
+        let path = folder.join(INSTANCES).join(instance);
+        let mut file = private().write(true).create_new(true).open(&path)?;
+        file.lock()?;
+        write!(file, "{begin}")?;
+        Ok(Self { path, _file: file })
+    }
+}
+
+impl Writer {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, entry: &Entry, sync: bool) -> Result<(), LogError> {
+        let mut state = self.state();
+        let written = io_error(&self.path, "written");
+        state.file.lock().map_err(&written)?;
+        let outcome = self.append_locked(&mut state, entry, sync);
+        // The lock goes with the file at the latest.
+        let _ = state.file.unlock();
+        outcome
+    }
+
+    fn append_locked(&self, state: &mut State, entry: &Entry, sync: bool) -> Result<(), LogError> {
+        self.catch_up(state)?;
+        self.write_line(state, entry)?;
+        if sync {
+            state.file.sync_data().map_err(io_error(&self.path, "written"))?;
+        } else {
+            self.dirty.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Learns what other processes wrote since, and cuts off a line that one did not finish.
+    fn catch_up(&self, state: &mut State) -> Result<(), LogError> {
+        let length = state.file.metadata().map_err(io_error(&self.path, "read"))?.len();
+        if length == state.tail.end {
+            return Ok(());
+        }
+        let (tail, behind) = tail::find(&mut state.file).map_err(|error| match error {
+            TailError::Io(reason) => io_error(&self.path, "read")(reason),
+            TailError::Damaged => LogError::Damaged(self.path.clone()),
+        })?;
+        state.tail = tail;
+        if behind > 0 {
+            state.file.set_len(state.tail.end).map_err(io_error(&self.path, "written"))?;
+            tracing::warn!(
+                bytes = behind,
+                "the last line of the log was not whole and was cut off"
+            );
+            self.write_line(state, &Entry::Cut { bytes: behind })?;
+        }
+        Ok(())
+    }
+
+    fn write_line(&self, state: &mut State, entry: &Entry) -> Result<(), LogError> {
+        let n = state.tail.n + 1;
+        let (mut line, hash) = entry::write(n, now(), &state.tail.hash, entry);
+        line.push('\n');
+        if let Err(reason) = state.file.write_all(line.as_bytes()) {
+            // Part of a line would be cut off by the next writer; that need not wait.
+            let _ = state.file.set_len(state.tail.end);
+            return Err(io_error(&self.path, "written")(reason));
+        }
+        state.tail = Tail { n, hash, end: state.tail.end + line.len() as u64 };
+        Ok(())
+    }
+
+    fn sync(&self) {
+        if self.dirty.swap(false, Ordering::AcqRel) {
+            let file = self.state().file.try_clone();
+            // Without the lock: a disk that is slow keeps nobody from writing.
+            if let Err(reason) = file.and_then(|file| file.sync_data()) {
+                tracing::error!(%reason, "the log could not be brought to the disk");
+                self.dirty.store(true, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl Drop for SessionLog {
+    fn drop(&mut self) {
+        if self.durability == Durability::Group {
+            self.writer.sync();
+        }
+    }
+}
+
+/// Brings lines to the disk from time to time, until the log is gone.
+fn keep_synced(writer: &Arc<Writer>) {
+    let writer: Weak<Writer> = Arc::downgrade(writer);
+    let work = move || {
+        loop {
+            std::thread::sleep(GROUP);
+            match writer.upgrade() {
+                Some(writer) => writer.sync(),
+                None => return,
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("peasy-log".to_owned()).spawn(work);
+    if let Err(reason) = thread {
+        tracing::error!(%reason, "no thread could be started to bring the log to the disk");
+    }
+}
+
+/// A name that no other process of any time has.
+fn new_instance() -> String {
+    let time = now().unsigned_abs();
+    // The keys of a hasher are as random as the standard library gets.
+    let random = RandomState::new().build_hasher().finish() & 0xffff_ffff;
+    format!("{time:x}{random:08x}")
+}
+
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn io_error(file: &Path, act: &'static str) -> impl Fn(io::Error) -> LogError {
+    let file = file.to_owned();
+    move |reason| LogError::Io { file: file.clone(), act, reason }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// The text of a file from `begin` on.
+pub(super) fn text_from(path: &Path, begin: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(begin))?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Every whole line of the log in `folder` that can be read, each with its text.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn read_lines(folder: &Path) -> Result<Vec<(Line, String)>, LogError> {
+    let path = folder.join(FILE);
+    let text = text_from(&path, 0).map_err(io_error(&path, "read"))?;
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    let read = |line: &str| Some((serde_json::from_str(line).ok()?, line.to_owned()));
+    Ok(lines.filter_map(read).collect())
+}

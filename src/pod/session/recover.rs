@@ -1,0 +1,142 @@
+//! What a process that died left open is brought to an end by the next one that opens the log.
+
+#![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
+
+use super::entry::{Entry, Line};
+use super::log::{FILE, INSTANCES, LogError, SessionLog, io_error, text_from};
+use crate::store::{Owner, StoreError, Stores};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long to wait for a store that a living call has locked.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was brought to an end.
+#[derive(Debug, Default, PartialEq, Eq, Clone)]
+pub struct Recovered {
+    /// Calls whose effects were lasting, and whose line was missing.
+    pub completed: Vec<String>,
+    /// Calls of which nothing was lasting.
+    pub void: Vec<String>,
+    /// Calls whose store cannot be read now; the next opening tries again.
+    pub open: Vec<String>,
+}
+
+impl Recovered {
+    /// Whether there was nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.completed.is_empty() && self.void.is_empty() && self.open.is_empty()
+    }
+}
+
+impl SessionLog {
+    /// Ends the intents of processes that are dead: those that the store committed are completed, the
+    /// others are void.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read or written.
+    pub fn recover(&self, stores: &Stores) -> Result<Recovered, LogError> {
+        let mut recovered = Recovered::default();
+        let folder = self.folder().join(INSTANCES);
+        let read = io_error(&folder, "read");
+        for entry in std::fs::read_dir(&folder).map_err(&read)? {
+            let path = entry.map_err(&read)?.path();
+            if path != self.alive_file()
+                && let Some(dead) = Dead::find(path)
+            {
+                self.bury(dead, stores, &mut recovered)?;
+            }
+        }
+        Ok(recovered)
+    }
+
+    fn bury(&self, dead: Dead, stores: &Stores, recovered: &mut Recovered) -> Result<(), LogError> {
+        let path = self.folder().join(FILE);
+        let text = text_from(&path, dead.begin).map_err(io_error(&path, "read"))?;
+        let mut is_over = true;
+        for (call, owner) in open_intents(&text, &dead.instance) {
+            let Some(owner) = owner else {
+                self.void(call, recovered)?;
+                continue;
+            };
+            match stores.committed(&owner, &call, Instant::now() + PATIENCE) {
+                Ok(Some(notices)) => {
+                    self.append(&Entry::Done { call: call.clone(), notices, recovered: true })?;
+                    recovered.completed.push(call);
+                }
+                // A store that was set aside cannot say; it holds nothing of the call any more.
+                Ok(None) | Err(StoreError::Damaged(_)) => self.void(call, recovered)?,
+                Err(error) => {
+                    tracing::warn!(%error, %call, "an open call cannot be brought to an end yet");
+                    recovered.open.push(call);
+                    is_over = false;
+                }
+            }
+        }
+        if is_over {
+            dead.forget();
+        }
+        Ok(())
+    }
+
+    fn void(&self, call: String, recovered: &mut Recovered) -> Result<(), LogError> {
+        let reason = "its process ended before it was committed".to_owned();
+        self.append(&Entry::Void { call: call.clone(), reason })?;
+        recovered.void.push(call);
+        Ok(())
+    }
+}
+
+/// A process that no longer lives, locked so that nobody else brings its calls to an end.
+struct Dead {
+    instance: String,
+    begin: u64,
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Dead {
+    /// `None` for one that lives, or that somebody else sees to.
+    fn find(path: PathBuf) -> Option<Self> {
+        let lock = File::open(&path).ok()?;
+        lock.try_lock().ok()?;
+        let instance = path.file_name()?.to_str()?.to_owned();
+        // One that died before it wrote where it began is looked for from the start.
+        let begin = std::fs::read_to_string(&path).ok()?.trim().parse().unwrap_or(0);
+        Some(Self { instance, begin, path, _lock: lock })
+    }
+
+    fn forget(self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The intents of an instance that have no end, and whose store they meant.
+fn open_intents(text: &[u8], instance: &str) -> BTreeMap<String, Option<Owner>> {
+    let mut open = BTreeMap::new();
+    let prefix = format!("{instance}-");
+    // Only lines about ends and intents are read, and only whole ones.
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    let ours = lines.filter(|line| line.contains(&prefix));
+    for line in ours.filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+        match line.entry {
+            Entry::Intent { call, about, .. } if call.starts_with(&prefix) => {
+                let owner = about.feature.zip(about.root);
+                open.insert(call, owner.map(|(feature, root)| Owner { feature, root }));
+            }
+            Entry::Done { call, .. } | Entry::Void { call, .. } => {
+                open.remove(&call);
+            }
+            _ => (),
+        }
+    }
+    open
+}
+
+/// Whether the process of that name still lives.
+pub(super) fn is_alive(folder: &Path, instance: &str) -> bool {
+    File::open(folder.join(INSTANCES).join(instance)).is_ok_and(|file| file.try_lock().is_err())
+}

@@ -1,0 +1,291 @@
+//! The file of one store: opening, its format, its lock within this process, and setting it aside.
+
+#![expect(clippy::disallowed_methods, reason = "the store owns its folder")]
+
+use super::error::is_damage;
+use super::{Durability, Owner, StoreError};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The format that this version writes.
+const FORMAT: i64 = 1;
+
+/// Marks a file as a store of peasy: the bytes `peas`.
+const APPLICATION: i64 = 0x7065_6173;
+
+const SCHEMA: &str = "
+    CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE committed (number INTEGER PRIMARY KEY AUTOINCREMENT, call TEXT NOT NULL UNIQUE);
+    CREATE TABLE outbox (
+        call TEXT NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (call, place)
+    ) WITHOUT ROWID;
+";
+
+/// How long the first wait for another process takes, and the longest.
+const WAITS: [Duration; 2] = [Duration::from_micros(200), Duration::from_millis(10)];
+
+/// The connections to one store: at most one is in use, and one is kept.
+pub(super) struct Connections {
+    pub file: PathBuf,
+    owner: Owner,
+    durability: Durability,
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    in_use: bool,
+    kept: Option<Connection>,
+    /// The file that connections have open; another may have taken its name since.
+    opened: Option<FileNumber>,
+}
+
+/// What tells a file from another that has its name later.
+type FileNumber = (u64, u64);
+
+#[cfg(unix)]
+fn number_of(file: &Path) -> Option<FileNumber> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(file).ok().map(|about| (about.dev(), about.ino()))
+}
+
+/// Elsewhere an open file cannot be moved away.
+#[cfg(not(unix))]
+fn number_of(file: &Path) -> Option<FileNumber> {
+    file.exists().then_some((0, 0))
+}
+
+impl Connections {
+    pub fn new(file: PathBuf, owner: Owner, durability: Durability) -> Self {
+        Self { file, owner, durability, state: Mutex::default(), freed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the store for this process alone, and a connection with an open transaction, which
+    /// takes it from all others.
+    pub fn take(&self, deadline: Instant) -> Result<Connection, StoreError> {
+        self.enter(deadline)?;
+        let connection = self.begin(deadline);
+        if connection.is_err() {
+            self.leave(None);
+        }
+        connection
+    }
+
+    fn enter(&self, deadline: Instant) -> Result<(), StoreError> {
+        let mut state = self.state();
+        while state.in_use {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(StoreError::Busy);
+            }
+            let waited = self.freed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.in_use = true;
+        Ok(())
+    }
+
+    /// Gives the store back, and the connection where it can be used again.
+    pub fn leave(&self, connection: Option<Connection>) {
+        let mut state = self.state();
+        state.in_use = false;
+        if connection.is_some() {
+            state.kept = connection;
+        }
+        drop(state);
+        self.freed.notify_one();
+    }
+
+    fn begin(&self, deadline: Instant) -> Result<Connection, StoreError> {
+        let (kept, opened) = {
+            let mut state = self.state();
+            (state.kept.take(), state.opened)
+        };
+        let connection = match kept.filter(|_| opened == number_of(&self.file)) {
+            Some(connection) => connection,
+            None => self.open(deadline).map_err(|error| self.examined(error))?,
+        };
+        begin_immediate(&connection, deadline).map_err(|error| self.examined(error))?;
+        Ok(connection)
+    }
+
+    fn open(&self, deadline: Instant) -> Result<Connection, StoreError> {
+        create_private(&self.file)?;
+        let connection = Connection::open_with_flags(
+            &self.file,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        connection.set_prepared_statement_cache_capacity(16);
+        let found = format(&connection, &self.file)?;
+        patiently(deadline, || connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())))?;
+        let level = match self.durability {
+            Durability::Always => "FULL",
+            Durability::Group => "NORMAL",
+            Durability::Never => "OFF",
+        };
+        connection
+            .execute_batch(&format!("PRAGMA synchronous = {level}; PRAGMA trusted_schema = OFF"))?;
+        if found == 0 {
+            self.create(&connection, deadline)?;
+        }
+        self.state().opened = number_of(&self.file);
+        Ok(connection)
+    }
+
+    /// Writes the schema, unless another process did so in this very moment.
+    fn create(&self, connection: &Connection, deadline: Instant) -> Result<(), StoreError> {
+        begin_immediate(connection, deadline)?;
+        if format(connection, &self.file)? == 0 {
+            connection.execute_batch(SCHEMA)?;
+            let mut add = connection.prepare("INSERT INTO about VALUES (?1, ?2)")?;
+            add.execute(("feature", self.owner.feature.to_string()))?;
+            add.execute(("root", self.owner.root.to_string_lossy()))?;
+            drop(add);
+            connection.pragma_update(None, "application_id", APPLICATION)?;
+            connection.pragma_update(None, "user_version", FORMAT)?;
+        }
+        Ok(connection.execute_batch("COMMIT")?)
+    }
+
+    /// The error as it stands, after a damaged file was set aside.
+    pub fn examined(&self, error: StoreError) -> StoreError {
+        if !is_damage(&error) {
+            return error;
+        }
+        self.state().kept = None;
+        match set_aside(&self.file) {
+            Ok(aside) => StoreError::Damaged(aside),
+            Err(reason) => StoreError::Stuck { file: self.file.clone(), reason },
+        }
+    }
+}
+
+/// Opens a transaction that may write, waiting for other processes until `deadline`.
+fn begin_immediate(connection: &Connection, deadline: Instant) -> Result<(), StoreError> {
+    patiently(deadline, || connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop))
+}
+
+/// Tries again while the file is locked. SQLite's own wait sleeps for up to 100 ms at a time.
+fn patiently(
+    deadline: Instant,
+    mut attempt: impl FnMut() -> rusqlite::Result<()>,
+) -> Result<(), StoreError> {
+    let [mut wait, longest] = WAITS;
+    loop {
+        match attempt().map_err(StoreError::from) {
+            Err(StoreError::Busy) if Instant::now() < deadline => std::thread::sleep(wait),
+            outcome => return outcome,
+        }
+        wait = (wait * 2).min(longest);
+    }
+}
+
+/// The format of a store, 0 for a file that is still empty.
+fn format(connection: &Connection, file: &Path) -> Result<i64, StoreError> {
+    let pragma = |name: &str| connection.query_row(name, [], |row| row.get::<_, i64>(0));
+    let format = pragma("PRAGMA user_version")?;
+    let application = pragma("PRAGMA application_id")?;
+    let tables = pragma("SELECT count(*) FROM sqlite_schema")?;
+    match (application, format, tables) {
+        (0, 0, 0) => Ok(0),
+        (APPLICATION, 1..=FORMAT, _) => Ok(format),
+        (APPLICATION, found, _) => {
+            Err(StoreError::Newer { file: file.to_owned(), found, known: FORMAT })
+        }
+        // A database of somebody else's.
+        _ => Err(StoreError::Sqlite(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
+            None,
+        ))),
+    }
+}
+
+/// Makes the file and its folder where they are missing, for nobody but this user.
+fn create_private(file: &Path) -> io::Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    if let Some(folder) = file.parent() {
+        make_folder(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Moves the file and what SQLite keeps beside it out of the way; gives the new name.
+fn set_aside(file: &Path) -> io::Result<PathBuf> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let beside = |path: &Path, tail: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(tail);
+        PathBuf::from(name)
+    };
+    let aside = beside(file, &format!(".damaged-{now}"));
+    std::fs::rename(file, &aside)?;
+    for tail in ["-wal", "-shm"] {
+        match std::fs::rename(beside(file, tail), beside(&aside, tail)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => (),
+        }
+    }
+    Ok(aside)
+}
+
+/// The files of stores in a folder, by name.
+pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "sqlite") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A connection that only reads, for listings.
+pub(super) fn look(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    format(&connection, file)?;
+    Ok(connection)
+}
+
+/// Whether the call of that id was committed, and with which texts.
+pub(super) fn committed(
+    connection: &Connection,
+    call: &str,
+) -> Result<Option<Vec<String>>, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT number FROM committed WHERE call = ?1")?
+        .query_row([call], |row| row.get::<_, i64>(0))
+        .optional()?;
+    if found.is_none() {
+        return Ok(None);
+    }
+    let mut texts =
+        connection.prepare_cached("SELECT text FROM outbox WHERE call = ?1 ORDER BY place")?;
+    let texts = texts.query_map([call], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(Some(texts))
+}

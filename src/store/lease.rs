@@ -1,0 +1,247 @@
+//! A store in the hands of one call.
+
+use super::file::{self, Connections};
+use super::{MAX_KEY, StoreError};
+use rusqlite::{Connection, OptionalExtension};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How many of the latest calls a store remembers. A call is looked up when a log is opened that
+/// does not know its end, which is the last of a process or a few of them.
+const REMEMBERED: i64 = 1_000;
+
+/// A store locked for one call. Dropped, it forgets what was staged and lets go.
+pub struct Lease {
+    connections: Arc<Connections>,
+    /// Taken only by the end of the lease.
+    connection: Option<Connection>,
+    quota: u64,
+    /// The bytes of keys and values, once they were asked for.
+    used: Option<u64>,
+    changed: bool,
+    ended: bool,
+}
+
+impl Lease {
+    pub(super) fn begin(
+        connections: Arc<Connections>,
+        quota: u64,
+        deadline: Instant,
+    ) -> Result<Self, StoreError> {
+        let connection = Some(connections.take(deadline)?);
+        Ok(Self { connections, connection, quota, used: None, changed: false, ended: false })
+    }
+
+    /// Whether anything was staged.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or(StoreError::Closed)
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be one, or the file cannot be read.
+    pub fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
+        check_key(key)?;
+        let mut get =
+            self.connection()?.prepare_cached("SELECT value FROM entry WHERE key = ?1")?;
+        Ok(get.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    /// Stages `value` under `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`], and where the store would be over its quota, or the disk is full.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        check_key(key)?;
+        let before = self.size(key)?.unwrap_or(0);
+        let after = (key.len() + value.len()) as u64;
+        let used = self.used()?;
+        let would = used - before + after;
+        if would > self.quota && would > used {
+            return Err(StoreError::Quota { would, most: self.quota });
+        }
+        self.connection()?
+            .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2)")?
+            .execute((key, value))?;
+        self.used = Some(would);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Stages the removal of `key`, and says whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::set`].
+    pub fn delete(&mut self, key: &str) -> Result<bool, StoreError> {
+        check_key(key)?;
+        let before = self.size(key)?;
+        let used = self.used()?;
+        let mut delete = self.connection()?.prepare_cached("DELETE FROM entry WHERE key = ?1")?;
+        delete.execute([key])?;
+        drop(delete);
+        self.used = Some(used - before.unwrap_or(0));
+        self.changed |= before.is_some();
+        Ok(before.is_some())
+    }
+
+    /// The keys that begin with `prefix`, by their bytes, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
+        let connection = self.connection()?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        // Bytes compare as SQLite's default collation does, so a prefix is a range of keys.
+        let mut keys = connection
+            .prepare_cached("SELECT key FROM entry WHERE key >= ?1 ORDER BY key LIMIT ?2")?;
+        let rows = keys.query_map((prefix, most), |row| row.get::<_, String>(0))?;
+        let mut found = Vec::new();
+        for key in rows {
+            let key = key?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            found.push(key);
+        }
+        Ok(found)
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::set`].
+    pub fn clear(&mut self) -> Result<(), StoreError> {
+        self.connection()?.execute("DELETE FROM entry", [])?;
+        self.used = Some(0);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Makes lasting what was staged, together with the call's id and its texts for the model.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was kept: the disk is full, or the file cannot be written.
+    pub fn commit(mut self, call: &str, texts: &[String]) -> Result<(), StoreError> {
+        let used = if self.changed { Some(self.used()?) } else { None };
+        let connection = self.connection()?;
+        if let Some(used) = used {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO about VALUES ('bytes', ?1)")?
+                .execute([used.to_string()])?;
+        }
+        record(connection, call, texts)?;
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        self.ended = true;
+        let connection = self.connection.take();
+        self.connections.leave(connection);
+        Ok(())
+    }
+
+    /// Whether the call of that id was committed, and with which texts.
+    pub(super) fn committed(&self, call: &str) -> Result<Option<Vec<String>>, StoreError> {
+        file::committed(self.connection()?, call)
+    }
+
+    /// The error as it stands, after a damaged file was set aside.
+    pub fn examined(&mut self, error: StoreError) -> StoreError {
+        let examined = self.connections.examined(error);
+        if matches!(examined, StoreError::Damaged(_) | StoreError::Stuck { .. }) {
+            self.connection = None;
+        }
+        examined
+    }
+
+    /// The bytes of an entry.
+    fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        let mut size = self
+            .connection()?
+            .prepare_cached("SELECT length(CAST(value AS BLOB)) FROM entry WHERE key = ?1")?;
+        let bytes = size.query_row([key], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(bytes.map(|bytes| bytes.unsigned_abs() + key.len() as u64))
+    }
+
+    /// The bytes of all entries, as the last commit wrote them down.
+    fn used(&mut self) -> Result<u64, StoreError> {
+        if let Some(used) = self.used {
+            return Ok(used);
+        }
+        let kept = {
+            let mut bytes =
+                self.connection()?.prepare_cached("SELECT value FROM about WHERE key = 'bytes'")?;
+            bytes.query_row([], |row| row.get::<_, String>(0)).optional()?
+        };
+        let used = kept.and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(*self.used.insert(used))
+    }
+}
+
+fn record(connection: &Connection, call: &str, texts: &[String]) -> Result<(), StoreError> {
+    connection.prepare_cached("INSERT INTO committed (call) VALUES (?1)")?.execute([call])?;
+    let number = connection.last_insert_rowid();
+    for (place, text) in texts.iter().enumerate() {
+        connection.prepare_cached("INSERT INTO outbox VALUES (?1, ?2, ?3)")?.execute((
+            call,
+            i64::try_from(place).unwrap_or(i64::MAX),
+            text,
+        ))?;
+    }
+    let oldest = number - REMEMBERED;
+    connection
+        .prepare_cached(
+            "DELETE FROM outbox WHERE call IN (SELECT call FROM committed WHERE number <= ?1)",
+        )?
+        .execute([oldest])?;
+    connection.prepare_cached("DELETE FROM committed WHERE number <= ?1")?.execute([oldest])?;
+    Ok(())
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let connection = self.connection.take().filter(|connection| {
+            connection.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([])).is_ok()
+        });
+        self.connections.leave(connection);
+    }
+}
+
+fn check_key(key: &str) -> Result<(), StoreError> {
+    let problem = if key.is_empty() {
+        "a key is empty; write a name, as in `todo/1`".to_owned()
+    } else if key.len() > MAX_KEY {
+        format!("a key has {} bytes and may have {MAX_KEY}", key.len())
+    } else if let Some(bad) = key.chars().find(|c| c.is_control()) {
+        format!("a key contains `{}`; write letters, digits and signs", bad.escape_default())
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Key(problem))
+}
+
+#[cfg(test)]
+impl Lease {
+    /// As on a disk with room for so many pages.
+    pub(super) fn limit_pages(&self, pages: u32) {
+        let connection = self.connection().expect("the lease is open");
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        connection.query_row(&sql, [], |_| Ok(())).expect("a pragma");
+    }
+
+    pub(super) fn outbox(&self) -> i64 {
+        let connection = self.connection().expect("the lease is open");
+        connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).expect("a count")
+    }
+}

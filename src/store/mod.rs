@@ -1,0 +1,181 @@
+//! What features keep: one SQLite file for each feature and root, opened when it is first used.
+//!
+//! A call leases its feature's store from its first use to its end; nobody else, in this process or
+//! another, sees or changes it meanwhile. What a lease stages becomes lasting in one transaction,
+//! together with the call's id and its texts for the model, or not at all. A damaged file is
+//! set aside and never overwritten. Nothing here knows scripts, logs or grants.
+
+mod error;
+mod file;
+mod lease;
+
+pub use error::StoreError;
+pub use lease::Lease;
+
+use crate::feature::id::FeatureId;
+use file::Connections;
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Most bytes of a key.
+pub const MAX_KEY: usize = 512;
+
+/// When what is written has to be on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Before the reply. A reply that went out survives a power cut.
+    Always,
+    /// Within a fifth of a second. A reply that went out survives the end of the process, however it
+    /// comes; a power cut may take the last of them.
+    #[default]
+    Group,
+    /// When the system finds time. As [`Self::Group`], with a longer wait.
+    Never,
+}
+
+/// Whose store: a feature by its id and the canonical folder that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner {
+    /// The feature.
+    pub feature: FeatureId,
+    /// The root of its project, or the folder of the user's own features.
+    pub root: PathBuf,
+}
+
+impl Owner {
+    /// The name of its file: readable, and another for every owner.
+    fn file_name(&self) -> String {
+        let mut hash = Sha256::new();
+        for part in [self.feature.to_string().as_bytes(), self.root.as_os_str().as_encoded_bytes()]
+        {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let tail: String =
+            hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{tail}.sqlite", self.feature.name())
+    }
+}
+
+/// The stores of one host, all in one folder.
+pub struct Stores {
+    folder: PathBuf,
+    durability: Durability,
+    connections: Mutex<HashMap<Owner, Arc<Connections>>>,
+}
+
+/// What is known of a store without a lease.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct StoreInfo {
+    /// Whose.
+    pub feature: String,
+    /// The folder that the feature belongs to.
+    pub root: PathBuf,
+    /// Its file.
+    pub file: PathBuf,
+    /// How many keys it has.
+    pub keys: u64,
+    /// The bytes of keys and values.
+    pub bytes: u64,
+}
+
+/// A store, or a file that cannot be read as one.
+pub type Listed = Result<StoreInfo, (PathBuf, StoreError)>;
+
+impl Stores {
+    /// The stores in `folder`, which is made when the first is used.
+    pub fn new(folder: impl Into<PathBuf>, durability: Durability) -> Self {
+        Self { folder: folder.into(), durability, connections: Mutex::default() }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file of `owner`, there or not.
+    pub fn file(&self, owner: &Owner) -> PathBuf {
+        self.folder.join(owner.file_name())
+    }
+
+    /// Locks the store of `owner` for one call that may keep `quota` bytes, waiting until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// It is locked until then, cannot be opened, is damaged, or is of a newer format.
+    pub fn lease(&self, owner: &Owner, quota: u64, deadline: Instant) -> Result<Lease, StoreError> {
+        let connections = self.connections(owner);
+        Lease::begin(connections, quota, deadline)
+    }
+
+    /// The texts that were committed with the call of that id; `None` where it was not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::lease`].
+    pub fn committed(
+        &self,
+        owner: &Owner,
+        call: &str,
+        deadline: Instant,
+    ) -> Result<Option<Vec<String>>, StoreError> {
+        if !self.file(owner).exists() {
+            return Ok(None);
+        }
+        self.lease(owner, u64::MAX, deadline)?.committed(call)
+    }
+
+    /// The stores there are, in the order of their files, and what is wrong with those that cannot be
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
+        let entries = match file::entries(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        Ok(entries.into_iter().map(|file| info(&file).map_err(|error| (file, error))).collect())
+    }
+
+    fn connections(&self, owner: &Owner) -> Arc<Connections> {
+        let mut all = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(owner) {
+            return Arc::clone(known);
+        }
+        let file = self.file(owner);
+        let new = Arc::new(Connections::new(file, owner.clone(), self.durability));
+        all.insert(owner.clone(), Arc::clone(&new));
+        new
+    }
+}
+
+fn info(file: &Path) -> Result<StoreInfo, StoreError> {
+    let connection = file::look(file)?;
+    let text = |connection: &Connection, key: &str| {
+        connection.query_row("SELECT value FROM about WHERE key = ?1", [key], |row| {
+            row.get::<_, String>(0)
+        })
+    };
+    let (keys, bytes) = connection.query_row(
+        "SELECT count(*), coalesce(sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))), 0) FROM entry",
+        [],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+    )?;
+    Ok(StoreInfo {
+        feature: text(&connection, "feature")?,
+        root: text(&connection, "root")?.into(),
+        file: file.to_owned(),
+        keys: keys.unsigned_abs(),
+        bytes: bytes.unsigned_abs(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
