@@ -7,9 +7,11 @@ mod architecture;
 mod attacks;
 mod cli;
 mod docs;
+mod durability;
 mod feature_api;
 mod mcp;
 mod mistakes;
+mod policy;
 mod scripts;
 
 /// Counts allocations, as a program that embeds the crate does.

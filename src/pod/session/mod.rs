@@ -4,6 +4,8 @@ pub mod entry;
 pub mod log;
 mod recover;
 mod tail;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 
 pub use entry::{Body, Entry, Line};

@@ -1,0 +1,328 @@
+//! What survives: processes that are killed at each step of a commit and at any moment, logs that
+//! are torn or changed, several processes at once, and a disk that is full.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const COUNTER: &str = r#"//! @request store
+//! @request notify:model
+
+/// Count one more, and tell the model.
+/// @tool
+/// @returns int
+fn add() {
+    let n = store::incr("n");
+    notify::model(`now ${n}`);
+    n
+}
+
+/// The count.
+/// @tool
+/// @returns int
+fn count() { store::get("n", 0) }
+
+/// Count, and fail.
+/// @tool
+fn add_and_fail() { store::incr("n"); fail("no") }
+"#;
+
+/// A user with one feature.
+struct User(TempDir);
+
+impl User {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        fs::write(folder.path().join("counter.rhai"), COUNTER).expect("a feature");
+        Self(folder)
+    }
+
+    fn peasy(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peasy"));
+        command.args(arguments).env_clear().env("HOME", self.0.path()).current_dir(self.0.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.peasy(arguments).output().expect("the command runs")
+    }
+
+    fn call(&self, tool: &str) -> Output {
+        self.run(&["call", "counter.rhai", tool, "--grant", "notify:model"])
+    }
+
+    fn verify(&self) -> (Value, Option<i32>) {
+        let output = self.run(&["log", "verify", "--json"]);
+        (serde_json::from_slice(&output.stdout).expect("JSON"), output.status.code())
+    }
+
+    fn assert_sound(&self) -> Value {
+        let (verified, exit) = self.verify();
+        assert_eq!((&verified["findings"], exit), (&json!([]), Some(0)));
+        verified
+    }
+
+    fn kept(&self) -> u64 {
+        let output = self.run(&["store", "get", "counter", "n"]);
+        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.path().join(".local/state/peasy/session/default/log.jsonl")
+    }
+}
+
+fn text(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_call_that_succeeds_is_kept_and_one_that_fails_is_not() {
+    let user = User::new();
+    assert_eq!(text(&user.call("add")).0, "1\n");
+    assert_eq!(user.call("add_and_fail").status.code(), Some(2));
+    assert_eq!(text(&user.call("count")).0, "1\n");
+    let verified = user.assert_sound();
+    assert_eq!((&verified["calls"], &verified["committed"]), (&json!(3), &json!(1)));
+    let shown = text(&user.run(&["log", "show"])).0;
+    for part in ["add", "for the model: now 1", "lasting", "error[call/failed]: no", "count"] {
+        assert!(shown.contains(part), "no {part} in {shown}");
+    }
+}
+
+#[test]
+fn a_process_that_dies_at_a_step_leaves_all_of_a_call_or_nothing() {
+    for (step, kept, completed, void) in
+        [("intent", 0, 0, 1), ("commit", 1, 1, 0), ("done", 1, 0, 0)]
+    {
+        let user = User::new();
+        let died = user
+            .peasy(&["call", "counter.rhai", "add", "--grant", "notify:model"])
+            .env("PEASY_TEST_DIE_AFTER", step)
+            .output()
+            .expect("the command starts");
+        assert_eq!(died.status.code(), None, "{step}: it was ended by a signal");
+        assert_eq!(text(&died).0, "", "{step}: no reply went out");
+        if step != "done" {
+            let (verified, exit) = user.verify();
+            assert_eq!(exit, Some(1), "{step}: {verified}");
+        }
+        let next = user.call("count");
+        assert_eq!(text(&next).0, format!("{kept}\n"), "{step}");
+        let said = format!("{completed} of them completed, {void} void");
+        assert_eq!(text(&next).1.contains(&said), completed + void > 0, "{step}: {next:?}");
+        let verified = user.assert_sound();
+        assert_eq!(verified["committed"], json!(kept), "{step}");
+        let log = fs::read_to_string(user.log()).expect("the log");
+        // What was found lasting carries the texts that the model has not seen yet.
+        assert_eq!(log.contains(r#""notices":["now 1"],"recovered":true"#), step == "commit");
+    }
+}
+
+/// How often a server is killed: a few times in every run, and as often as the variable says.
+fn kills() -> u32 {
+    std::env::var("PEASY_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
+}
+
+#[test]
+fn a_server_that_is_killed_at_any_moment_loses_nothing_it_acknowledged() {
+    let user = User::new();
+    let mut acknowledged = 0;
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    for round in 0..kills() {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let mut server = Server::start(&user);
+        server.after_handshake();
+        let most = 1 + random % 40;
+        for _ in 0..most {
+            acknowledged = server.add();
+        }
+        // In the middle of the calls that follow.
+        server.send(&json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+            "params": { "name": "add", "arguments": {} } }));
+        server.send(&json!({ "jsonrpc": "2.0", "id": 8, "method": "tools/call",
+            "params": { "name": "add", "arguments": {} } }));
+        std::thread::sleep(Duration::from_micros(random % 3_000));
+        server.kill();
+        // The next to open the log brings it to an end.
+        let counted = text(&user.call("count")).0.trim().parse::<u64>().expect("a number");
+        assert!(
+            counted >= acknowledged,
+            "round {round}: {acknowledged} acknowledged, {counted} kept"
+        );
+        assert!(counted <= acknowledged + 2, "round {round}: more than was asked for");
+        acknowledged = counted;
+        let verified = user.assert_sound();
+        assert_eq!(verified["committed"], json!(counted), "round {round}: log and store");
+        assert_eq!(user.kept(), counted, "round {round}");
+    }
+}
+
+#[test]
+fn several_processes_share_a_store_and_a_log() {
+    let user = User::new();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let output = user.call("add");
+                    assert!(output.status.success(), "{output:?}");
+                }
+            });
+        }
+    });
+    assert_eq!(user.kept(), 20);
+    assert_eq!(user.assert_sound()["committed"], 20);
+}
+
+#[test]
+fn a_torn_last_line_is_cut_off_and_said() {
+    let user = User::new();
+    user.call("add");
+    let whole = fs::read(user.log()).expect("the log");
+    for torn in [&b"{"[..], b"\xff\xfe", br#"{"n":6,"at":1,"prev":"#] {
+        let mut text = whole.clone();
+        text.extend_from_slice(torn);
+        fs::write(user.log(), text).expect("the log is ours");
+        assert_eq!(user.verify().1, Some(1));
+        assert!(user.call("count").status.success());
+        user.assert_sound();
+        let log = fs::read_to_string(user.log()).expect("the log");
+        assert!(log.contains(&format!(r#""kind":"cut","bytes":{}"#, torn.len())), "{log}");
+        assert!(log.as_bytes().starts_with(&whole), "what was whole is as it was");
+        fs::write(user.log(), &whole).expect("the log is ours");
+    }
+}
+
+#[test]
+fn a_line_that_was_changed_is_found() {
+    let user = User::new();
+    user.call("add");
+    user.call("add");
+    let whole = fs::read_to_string(user.log()).expect("the log");
+    let lines: Vec<_> = whole.lines().collect();
+    let without = |index: usize| {
+        let kept = lines.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, line)| *line);
+        kept.fold(String::new(), |text, line| text + line + "\n")
+    };
+    let swapped = {
+        let mut lines = lines.clone();
+        lines.swap(2, 3);
+        lines.join("\n") + "\n"
+    };
+    for (what, text) in [
+        ("another text", whole.replacen("now 1", "now 7", 1)),
+        ("a line less", without(3)),
+        ("two lines exchanged", swapped),
+        ("no beginning", without(0)),
+    ] {
+        fs::write(user.log(), text).expect("the log is ours");
+        let (verified, exit) = user.verify();
+        assert_eq!(exit, Some(1), "{what}: {verified}");
+    }
+    // A last line that was changed takes no further one.
+    let text = whole.trim_end().strip_suffix('}').expect("an object").to_owned() + " }\n";
+    fs::write(user.log(), &text).expect("the log is ours");
+    let output = user.call("count");
+    assert!(self::text(&output).1.contains("error[log/damaged]"), "{output:?}");
+    assert_eq!(fs::read_to_string(user.log()).expect("the log"), text);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_answers_no_call() {
+    let user = User::new();
+    user.call("add");
+    fs::rename(user.log(), user.log().with_extension("kept")).expect("the log is ours");
+    std::os::unix::fs::symlink("/dev/full", user.log()).expect("a link");
+    let output = user.call("add");
+    let (out, err) = text(&output);
+    assert_eq!(out, "");
+    assert!(err.contains("error[log/full]"), "{err}");
+    assert_eq!(user.kept(), 1, "nothing was kept that could not be recorded");
+}
+
+#[test]
+fn people_look_at_stores_and_mend_them() {
+    let user = User::new();
+    assert!(text(&user.run(&["store", "list"])).1.contains("no feature has a store yet"));
+    user.call("add");
+    assert!(text(&user.run(&["store", "list"])).0.starts_with("user:counter  1 key, 2 bytes"));
+    assert!(user.run(&["store", "set", "counter", "n", "41"]).status.success());
+    assert_eq!(text(&user.call("add")).0, "42\n");
+    assert_eq!(user.run(&["store", "set", "counter", "n", "text"]).status.code(), Some(2));
+    let exported = text(&user.run(&["store", "export", "counter"])).0;
+    assert_eq!(serde_json::from_str::<Value>(&exported).expect("JSON"), json!({ "n": 42 }));
+    assert_eq!(
+        user.run(&["store", "clear", "counter"]).status.code(),
+        Some(2),
+        "not without a word"
+    );
+    assert!(user.run(&["store", "clear", "counter", "--yes"]).status.success());
+    assert_eq!(text(&user.call("count")).0, "0\n");
+    fs::write(user.0.path().join("kept.json"), exported).expect("a file");
+    assert!(user.run(&["store", "import", "counter", "kept.json"]).status.success());
+    assert_eq!(text(&user.call("count")).0, "42\n");
+    let missing = user.run(&["store", "get", "cuonter"]);
+    assert!(text(&missing).1.contains("did you mean `counter`?"), "{missing:?}");
+    user.assert_sound();
+}
+
+/// `peasy serve` with both ends of its pipe.
+struct Server {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Server {
+    fn start(user: &User) -> Self {
+        let mut child = user
+            .peasy(&["serve", "counter.rhai", "--grant", "notify:model"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
+        Self { child, lines }
+    }
+
+    fn send(&mut self, message: &Value) {
+        let stdin = self.child.stdin.as_mut().expect("standard input");
+        stdin.write_all(format!("{message}\n").as_bytes()).expect("the server reads");
+    }
+
+    fn ask(&mut self, method: &str, parameters: Value) -> Value {
+        self.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters }));
+        let line = self.lines.next().expect("a line").expect("text");
+        serde_json::from_str(&line).expect("the protocol")
+    }
+
+    fn after_handshake(&mut self) {
+        let client = json!({ "name": "test", "version": "1" });
+        let parameters =
+            json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client });
+        self.ask("initialize", parameters);
+        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    }
+
+    fn add(&mut self) -> u64 {
+        let answer = self.ask("tools/call", json!({ "name": "add", "arguments": {} }));
+        answer["result"]["content"][0]["text"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+}
