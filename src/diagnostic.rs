@@ -333,7 +333,7 @@ mod tests {
         let diagnostic = Diagnostic::author("grant/http", "this feature may not reach `x`")
             .in_file("weather.rhai")
             .at(Span::new(2, 16, 9), "")
-            .help("allow it with `--grant weather=http=x`");
+            .help("allow it with `peasy grant weather http=x`");
         insta::assert_snapshot!(render(&diagnostic, Some(source), Colour::Never), @r#"
         error[grant/http]: this feature may not reach `x`
          --> weather.rhai:2:16
@@ -341,7 +341,7 @@ mod tests {
         2 |     let page = http::get("x");
           |                ^^^^^^^^^
           |
-          = help: allow it with `--grant weather=http=x`
+          = help: allow it with `peasy grant weather http=x`
         "#);
     }
 

@@ -144,7 +144,7 @@ fn a_feature_without_its_grant_keeps_what_needs_none() {
     assert_eq!(report.state, FeatureState::Enabled);
     assert_eq!(report.tools, [name("work_item_count")]);
     assert_eq!(report.hooks, ["audit"]);
-    assert_eq!(report.denied[0].command, "--grant builtin:work-item=workitem");
+    assert_eq!(report.denied[0].command, "peasy grant builtin:work-item workitem");
     let [skipped] = &report.skipped[..] else { panic!("one contribution is skipped") };
     assert_eq!(
         (skipped.why.code.as_ref(), skipped.contribution.to_string().as_str()),

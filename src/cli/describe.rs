@@ -176,7 +176,7 @@ impl<'a> Chosen<'a> {
         Entry {
             path: self.read.path(),
             digest: script.map(|script| &*script.tree.digest),
-            descriptor: script.map(|script| &script.descriptor),
+            descriptor: script.map(|script| &*script.descriptor),
             tools: self.tools().into_iter().map(|tool| tool_entry(tool, &limits)).collect(),
             report,
             errors: self.read.errors().collect(),

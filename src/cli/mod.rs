@@ -6,6 +6,8 @@
 pub mod call;
 pub mod check;
 pub mod describe;
+pub mod enable;
+pub mod grant;
 pub mod list;
 pub mod log;
 pub mod new;
@@ -13,6 +15,7 @@ pub mod new;
 pub mod serve;
 pub mod store;
 pub mod test;
+pub mod trust;
 
 mod argument;
 mod event;
@@ -20,6 +23,7 @@ mod exit;
 mod output;
 mod place;
 mod policy;
+mod subject;
 mod workspace;
 
 pub use exit::Exit;
@@ -104,6 +108,16 @@ pub enum Command {
     Call(call::CallArguments),
     /// Run the tests and examples of features.
     Test(test::TestArguments),
+    /// Let a feature do what it asks for.
+    Grant(grant::GrantCommand),
+    /// Take back what a feature was granted.
+    Revoke(grant::RevokeCommand),
+    /// Trust a project: its features get what your own get.
+    Trust(trust::TrustCommand),
+    /// Switch a feature on again.
+    Enable(enable::SwitchCommand),
+    /// Switch a feature off, without taking back its grants.
+    Disable(enable::SwitchCommand),
     /// Show and check the record of calls.
     Log(log::LogArguments),
     /// Look at what features keep, and change it.

@@ -71,7 +71,7 @@ fn unknown_limit(name: &str) -> Diagnostic {
 }
 
 impl GrantArguments {
-    /// The policy of this run for these features, and a warning for each grant that none of them asks
+    /// The policy of this run for these features: `policy` and what the flags add, and a warning for each grant that none of them asks
     /// for.
     ///
     /// # Errors
@@ -79,9 +79,9 @@ impl GrantArguments {
     /// A flag names no capability, or no feature or several.
     pub(super) fn policy(
         &self,
+        mut policy: HostPolicy,
         features: &[&FeatureDescriptor],
     ) -> Result<(HostPolicy, Vec<Diagnostic>), Box<Diagnostic>> {
-        let mut policy = HostPolicy::new();
         let mut unasked = Vec::new();
         for given in &self.grants {
             let (feature, capability) = parse_grant(given, features)?;
@@ -255,7 +255,7 @@ mod tests {
         let features: Vec<_> = features.iter().collect();
         let unasked = |given: &str| {
             let grants = GrantArguments { grants: vec![given.to_owned()], trust: false };
-            let (_, unasked) = grants.policy(&features).expect("a policy");
+            let (_, unasked) = grants.policy(HostPolicy::new(), &features).expect("a policy");
             unasked.into_iter().flat_map(|warning| warning.help).collect::<Vec<_>>().join("; ")
         };
         assert_eq!(unasked("weather=http=api.example.com"), "");

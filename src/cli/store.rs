@@ -267,7 +267,8 @@ impl WhichStore {
 
     fn unknown(&self, known: &[StoreInfo]) -> Diagnostic {
         let problem = usage(format!("the feature `{}` has no store", safe(&self.feature)));
-        match nearest(&self.feature, known.iter().map(|store| store.feature.as_str())) {
+        let names = known.iter().map(|store| store.feature.rsplit(':').next().unwrap_or_default());
+        match nearest(&self.feature, names) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None if known.is_empty() => {
                 problem.help("a store is made by the first call that uses it")

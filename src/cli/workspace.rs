@@ -8,9 +8,12 @@ use super::output::Output;
 use super::place::{self, Places};
 use super::policy::{GrantArguments, LimitArguments};
 use crate::config::Folders;
+use crate::config::known::{self, Known};
+use crate::config::policy::{Policy, Stale, Subject};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
+use crate::feature::grant::{HostPolicy, grant_command};
 use crate::feature::id::FeatureId;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::report::{ContributionName, FeatureInstallReport};
@@ -145,7 +148,8 @@ impl Workspace {
         output: &mut Output,
     ) -> Result<Catalog, Box<Diagnostic>> {
         let descriptors: Vec<&FeatureDescriptor> = self.descriptors().collect();
-        let (policy, unasked) = grants.policy(&descriptors)?;
+        let policy = self.policy(output)?;
+        let (policy, unasked) = grants.policy(policy, &descriptors)?;
         for warning in &unasked {
             output.tell_picture(warning, None);
         }
@@ -154,6 +158,48 @@ impl Workspace {
             builder = builder.shared_module(feature);
         }
         Ok(builder.plan().install().0)
+    }
+
+    /// The features as policy knows them.
+    pub fn subjects(&self) -> Vec<Subject> {
+        let subject = |read: &ReadFeature| {
+            let script = read.script()?;
+            Some(Subject {
+                id: script.descriptor.id.clone(),
+                root: read.location.root(),
+                digest: script.tree.digest.clone(),
+            })
+        };
+        self.features.iter().filter_map(subject).collect()
+    }
+
+    /// What the user has written down for these features. Where they lie is remembered, so that a
+    /// person can name them.
+    fn policy(&self, output: &mut Output) -> Result<HostPolicy, Box<Diagnostic>> {
+        let Some(folders) = Folders::of_user() else { return Ok(HostPolicy::new()) };
+        let subjects = self.subjects();
+        self.meet(&folders, &subjects);
+        let policy = Policy::load(&folders.config).map_err(|error| error.diagnostic())?;
+        let (policy, stale) = policy.host_policy(&subjects);
+        for Stale { id, capability } in stale {
+            let text = format!("`{capability}` was granted to `{id}` before it was changed");
+            let problem = Diagnostic::warning("grant/stale", text).help(format!(
+                "read what it does now, then grant it anew with `{}`",
+                grant_command(&id, &capability)
+            ));
+            output.tell_picture(&problem, None);
+        }
+        Ok(policy)
+    }
+
+    fn meet(&self, folders: &Folders, subjects: &[Subject]) {
+        let met = self.features.iter().filter_map(|read| {
+            let id = read.id()?;
+            let root = &subjects.iter().find(|subject| subject.id == *id)?.root;
+            let path = read.location.path.canonicalize().ok()?;
+            Some(Known { id: id.clone(), root: root.clone(), path })
+        });
+        known::meet(&folders.state, &met.collect::<Vec<_>>());
     }
 
     /// The host of this command's calls: its log is the user's, and says what was left open.
@@ -190,7 +236,7 @@ impl Workspace {
 
     /// What the features that can be read declare.
     pub fn descriptors(&self) -> impl Iterator<Item = &FeatureDescriptor> {
-        self.features.iter().filter_map(|read| Some(&read.script()?.descriptor))
+        self.features.iter().filter_map(|read| Some(&*read.script()?.descriptor))
     }
 
     /// The feature of that id; the first where several claim it, and none of them runs.

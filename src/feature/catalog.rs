@@ -84,7 +84,7 @@ impl Drop for Place<'_> {
 
 /// A feature whose requests met the user's policy, and whose own code agreed to run.
 pub struct InstalledFeature {
-    descriptor: FeatureDescriptor,
+    descriptor: Arc<FeatureDescriptor>,
     speaker: Speaker,
     limits: Arc<Limits>,
     in_flight: InFlight,
@@ -92,7 +92,7 @@ pub struct InstalledFeature {
 
 impl InstalledFeature {
     pub(super) fn new(
-        descriptor: FeatureDescriptor,
+        descriptor: Arc<FeatureDescriptor>,
         speaker: Speaker,
         limits: Arc<Limits>,
     ) -> Self {

@@ -166,18 +166,23 @@ fn denial(
     CapabilityDenial { capability: wanted.clone(), need, reason, command }
 }
 
-/// The flag that allows `capability` to `feature`, to copy into a command line.
+/// The command that allows `capability` to `feature`.
 pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
     let is_own = matches!(feature.source(), FeatureSource::Builtin | FeatureSource::User);
     if capability.is_harmless() && !is_own {
-        return trust_command().to_owned();
+        return trust_command(feature);
     }
-    format!("--grant {}", shell_word(&format!("{}={capability}", command_name(feature))))
+    format!("peasy grant {} {}", command_name(feature), shell_word(&capability.to_string()))
 }
 
-/// The flag that gives the features of one command what a feature of the user's own gets.
-pub fn trust_command() -> &'static str {
-    "--trust"
+/// The command that gives the features of a project what a feature of the user's own gets.
+pub fn trust_command(feature: &FeatureId) -> String {
+    format!("peasy trust {}", command_name(feature))
+}
+
+/// The command that switches a feature on again.
+pub fn enable_command(feature: &FeatureId) -> String {
+    format!("peasy enable {}", command_name(feature))
 }
 
 /// A feature of the user's own goes by its name, any other by its whole id.
@@ -260,7 +265,7 @@ mod tests {
             denial.reason,
             "of `http=*.example.com`, `user:a` is granted only `http=api.example.com`, `http=www.example.com`"
         );
-        assert_eq!(denial.command, "--grant 'a=http=*.example.com'");
+        assert_eq!(denial.command, "peasy grant a 'http=*.example.com'");
     }
 
     #[test]
@@ -272,7 +277,7 @@ mod tests {
         let diagnostic = denial.diagnostic();
         assert_eq!(diagnostic.code, "grant/fs");
         assert_eq!(diagnostic.blame, crate::diagnostic::Blame::Operator);
-        let help = r"allow it with `--grant 'project:a=fs:read=it'\''s/**'`";
+        let help = r"allow it with `peasy grant project:a 'fs:read=it'\''s/**'`";
         assert_eq!(diagnostic.help, [help]);
     }
 

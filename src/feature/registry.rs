@@ -36,6 +36,11 @@ pub trait FeatureModule: Send + Sync + 'static {
     /// What it declares. Called once, while planning; must have no effects.
     fn descriptor(&self) -> FeatureDescriptor;
 
+    /// As [`Self::descriptor`], for a module that holds it to share.
+    fn shared_descriptor(&self) -> Arc<FeatureDescriptor> {
+        Arc::new(self.descriptor())
+    }
+
     /// Wires what it declared into the host. Called once, after planning, and only if something of
     /// the feature will run.
     ///

@@ -98,7 +98,7 @@ pub struct CapabilityDenial {
     pub need: Need,
     /// Why, in one sentence without a full stop.
     pub reason: String,
-    /// The flag that would allow it, to copy into a command line.
+    /// The command that would allow it.
     pub command: String,
 }
 

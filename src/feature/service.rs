@@ -196,7 +196,7 @@ mod tests {
             (diagnostic.code.as_ref(), diagnostic.blame),
             ("service/denied", Blame::Operator)
         );
-        assert_eq!(diagnostic.help, ["allow it with `--grant a=ask`"]);
+        assert_eq!(diagnostic.help, ["allow it with `peasy grant a ask`"]);
 
         let absent = get::<Clock>(&HostServices::new(), &["ask"]).err().expect("no service");
         assert!(matches!(absent, ServiceError::Unavailable { service: "clock", .. }));

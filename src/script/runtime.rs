@@ -25,7 +25,7 @@ use crate::feature::tool::{Tool, ToolContribution};
 use crate::limit::{Limit, Limits};
 use rhai::Dynamic;
 use serde_json::Value;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,9 @@ pub struct ScriptRuntime {
     memory: MemoryBound,
     limits: Arc<Limits>,
 }
+
+/// Most features that are read in one hand-over.
+const MOST_AT_ONCE: usize = 64;
 
 /// The time that reading one feature may take. A source is at most 64 KiB, and the parser takes
 /// milliseconds for the worst of them.
@@ -93,16 +96,29 @@ impl ScriptRuntime {
     /// Reads features, each on its own: what is wrong with one leaves the others. The order of the
     /// answers is that of the locations.
     pub fn read(&self, locations: &[Location]) -> Vec<ReadOutcome> {
-        // One hand-over for each thread, not for each feature.
-        let share = locations.len().div_ceil(self.sandbox.size()).max(1);
-        let outcomes = std::thread::scope(|scope| {
-            let parts: Vec<_> = locations
-                .chunks(share)
-                .map(|part| scope.spawn(move || self.read_part(part)))
-                .collect();
-            parts.into_iter().map(|part| part.join().unwrap_or_default()).collect::<Vec<_>>()
-        });
-        outcomes.into_iter().flatten().collect()
+        // A hand-over for each part and not for each feature, and parts small enough that no thread
+        // is left with more than the others.
+        let share = locations.len().div_ceil(self.sandbox.size()).clamp(1, MOST_AT_ONCE);
+        let parts: Vec<_> = locations.chunks(share).collect();
+        let next = AtomicUsize::new(0);
+        let take = || {
+            let mut read = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(part) = parts.get(index) else { return read };
+                read.push((index, self.read_part(part)));
+            }
+        };
+        let readers = parts.len().min(self.sandbox.size());
+        let mut read: Vec<_> = match readers {
+            0 | 1 => take(),
+            _ => std::thread::scope(|scope| {
+                let readers: Vec<_> = (0..readers).map(|_| scope.spawn(take)).collect();
+                readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
+            }),
+        };
+        read.sort_by_key(|(index, _)| *index);
+        read.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
     }
 
     fn read_part(&self, locations: &[Location]) -> Vec<ReadOutcome> {
@@ -205,7 +221,11 @@ impl ScriptFeature {
 
 impl FeatureModule for ScriptFeature {
     fn descriptor(&self) -> FeatureDescriptor {
-        self.script.descriptor.clone()
+        FeatureDescriptor::clone(&self.script.descriptor)
+    }
+
+    fn shared_descriptor(&self) -> Arc<FeatureDescriptor> {
+        Arc::clone(&self.script.descriptor)
     }
 
     fn install(&self, context: &mut FeatureInstallContext<'_>) -> Result<(), FeatureInstallError> {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Script {
     /// What it declares.
-    pub descriptor: FeatureDescriptor,
+    pub descriptor: Arc<FeatureDescriptor>,
     /// Its files.
     pub tree: Arc<SourceTree>,
     /// Its tools, in source order.
@@ -200,7 +200,7 @@ fn build(
         hooks.push(HookEntry { name: declaration.name.clone(), function: hook.function });
         descriptor.hooks.push(declaration);
     }
-    Script { descriptor, tree, tools, hooks, tests, diagnostics }
+    Script { descriptor: Arc::new(descriptor), tree, tools, hooks, tests, diagnostics }
 }
 
 /// The required requests whose power a function reaches. Optional ones never hold a tool back.

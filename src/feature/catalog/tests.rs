@@ -422,7 +422,7 @@ fn what_changes_a_call_needs_a_grant() {
     for (point, decision, code) in cases {
         let refusal = refusal(decide(HostPolicy::new(), Limits::default(), point, decision));
         assert_eq!((refusal.code.as_ref(), refusal.blame), (code, Blame::Operator));
-        assert!(refusal.help[0].starts_with("allow it with `--grant a="));
+        assert!(refusal.help[0].starts_with("allow it with `peasy grant a "));
     }
 }
 

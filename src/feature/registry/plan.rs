@@ -9,7 +9,9 @@ use crate::feature::capability::Capability;
 use crate::feature::catalog::{Catalog, InFlight};
 use crate::feature::descriptor::{FeatureDescriptor, Need};
 use crate::feature::event::Sink;
-use crate::feature::grant::{GrantSet, HostPolicy, Verdict, grant_command, trust_command};
+use crate::feature::grant::{
+    GrantSet, HostPolicy, Verdict, enable_command, grant_command, trust_command,
+};
 use crate::feature::id::{FeatureId, ToolName};
 use crate::feature::measure::{bound_diagnostics, shortened};
 use crate::feature::report::{
@@ -35,7 +37,7 @@ pub struct InstallPlan {
 /// One module and what was decided about it.
 pub(super) struct Candidate {
     pub module: Arc<dyn FeatureModule>,
-    pub descriptor: FeatureDescriptor,
+    pub descriptor: Arc<FeatureDescriptor>,
     pub grants: GrantSet,
     pub skipped: Skipped,
     pub report: FeatureInstallReport,
@@ -87,7 +89,7 @@ fn describe(
     module: Arc<dyn FeatureModule>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Candidate> {
-    let Ok(descriptor) = catch_unwind(AssertUnwindSafe(|| module.descriptor())) else {
+    let Ok(descriptor) = catch_unwind(AssertUnwindSafe(|| module.shared_descriptor())) else {
         let message = "a feature panicked while it was asked for its descriptor";
         diagnostics.push(Diagnostic::host("host/panic", message));
         return None;
@@ -110,7 +112,7 @@ fn describe(
 
 /// By id; among features of one id, which are all refused, by what they declare.
 fn sort(candidates: &mut [Candidate]) {
-    let text = |candidate: &Candidate| serde_json::to_string(&candidate.descriptor).ok();
+    let text = |candidate: &Candidate| serde_json::to_string(&*candidate.descriptor).ok();
     candidates
         .sort_by(|a, b| a.descriptor.id.cmp(&b.descriptor.id).then_with(|| text(a).cmp(&text(b))));
 }
@@ -124,7 +126,7 @@ fn refuse_disabled(candidates: &mut [Candidate], policy: &HostPolicy) {
         let id = &candidate.descriptor.id;
         if !policy.is_enabled(id) {
             let message = format!("`{id}` is switched off");
-            let help = "switch it on in the host's policy";
+            let help = format!("switch it on with `{}`", enable_command(id));
             let mut note = Diagnostic::operator("registry/disabled", message).help(help);
             note.severity = crate::diagnostic::Severity::Note;
             candidate.end(FeatureState::Disabled, note);
@@ -330,5 +332,5 @@ fn unrequested(what: &str, wanted: &Capability) -> Diagnostic {
 fn untrusted_hook(feature: &FeatureId, what: &str) -> Diagnostic {
     let message = format!("{what} does not run: `{feature}` is not trusted to add hooks");
     Diagnostic::operator("grant/hook", message)
-        .help(format!("read it, then trust it with `{}`", trust_command()))
+        .help(format!("read it, then trust it with `{}`", trust_command(feature)))
 }

@@ -298,7 +298,7 @@ fn a_denied_request_skips_exactly_what_reaches_it() {
     assert_eq!(denied.granted, [capability("store")]);
     assert_eq!(denied.hooks, ["watch"]);
     let commands: Vec<_> = denied.denied.iter().map(|denial| denial.command.as_str()).collect();
-    assert_eq!(commands, ["--grant a=http=api.example.com", "--grant a=ask"]);
+    assert_eq!(commands, ["peasy grant a http=api.example.com", "peasy grant a ask"]);
     let [skipped] = &denied.skipped[..] else { panic!("one is skipped") };
     assert_eq!(skipped.contribution.to_string(), "tool `fetch`");
     assert_eq!(skipped.why.code, "grant/http");
@@ -306,7 +306,7 @@ fn a_denied_request_skips_exactly_what_reaches_it() {
         skipped.why.message,
         "the tool `fetch` needs `http=api.example.com`, which is not granted to `user:a`"
     );
-    assert_eq!(skipped.why.help, ["allow it with `--grant a=http=api.example.com`"]);
+    assert_eq!(skipped.why.help, ["allow it with `peasy grant a http=api.example.com`"]);
     assert_eq!(denied.denied[1].diagnostic().severity, Severity::Note);
 
     let policy = HostPolicy::new().grant(id("user:a"), capability("http=*.example.com"));
@@ -359,7 +359,7 @@ fn an_untrusted_project_computes_and_guards_nothing() {
     let point = HookPoint::PreToolCall;
     assert_eq!(guard.contribution, ContributionName::Hook { name: "guard".into(), point });
     assert!(guard.why.is_error(), "a guard that does not run is said loudly");
-    assert!(guard.why.help[0].contains("`--trust`"));
+    assert!(guard.why.help[0].contains("`peasy trust project:a`"));
 
     let trusted = HostPolicy::new().trust(id("project:a"));
     let catalog = install(trusted, [module()]);
@@ -477,7 +477,7 @@ fn a_disabled_feature_is_listed_and_does_not_run() {
     assert_eq!(tools(&catalog), ["b"]);
     let disabled = report(&catalog, "user:a");
     assert_eq!(disabled.state, FeatureState::Disabled);
-    assert_eq!(disabled.diagnostics[0].help, ["switch it on in the host's policy"]);
+    assert_eq!(disabled.diagnostics[0].help, ["switch it on with `peasy enable a`"]);
     assert_eq!(disabled.diagnostics[0].severity, Severity::Note);
     assert_eq!(tools(&install(policy.enable(&id("user:a")), modules())), ["a", "b"]);
 }

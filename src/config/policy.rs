@@ -1,0 +1,573 @@
+//! The user's policy on disk: which project is trusted, and what each feature was granted.
+//!
+//! A feature is known by its id and the canonical folder that it belongs to. Grants that reach the
+//! outside world are bound to the digest of a project's feature, and all of a package's: another text
+//! under the same name has to be granted anew. Nothing here is ever read from a project.
+
+use crate::diagnostic::Diagnostic;
+use crate::feature::capability::{Capability, FsAccess};
+use crate::feature::grant::HostPolicy;
+use crate::feature::id::{FeatureId, FeatureSource};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+
+/// The file below the configuration folder.
+pub const FILE: &str = "policy.toml";
+
+const HEADER: &str = "\
+# What features may do. Written by `peasy grant`, `revoke`, `trust`, `enable` and `disable`; edit it by
+# hand if you like, comments stay.
+";
+
+/// Why the policy cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The file system refused.
+    #[error("the policy `{}` cannot be {act}: {reason}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// `read`, `written`.
+        act: &'static str,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// It is no policy.
+    #[error("the policy `{}` cannot be understood: {problem}", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl PolicyError {
+    /// The problem as data.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let text = self.to_string();
+        match self {
+            Self::Io { .. } => Diagnostic::operator("config/unreadable", text)
+                .help("check who owns the file and its folder"),
+            Self::Malformed { .. } => Diagnostic::operator("config/policy", text).help(
+                "mend it, or move it away and grant anew; nothing is granted by a policy that cannot be read",
+            ),
+        }
+    }
+}
+
+/// A feature as policy knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Its id.
+    pub id: FeatureId,
+    /// The canonical folder that it belongs to.
+    pub root: PathBuf,
+    /// The digest of its source and imports.
+    pub digest: String,
+}
+
+/// What is written down of one feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    id: FeatureId,
+    root: PathBuf,
+    disabled: bool,
+    grants: Vec<Grant>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Grant {
+    capability: Capability,
+    /// The text that it was given for; any, where there is none.
+    digest: Option<String>,
+}
+
+/// A grant that was given for another text of the feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// The feature.
+    pub id: FeatureId,
+    /// What has to be granted anew.
+    pub capability: Capability,
+}
+
+/// The policy of one user.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The roots of trusted projects.
+    trusted: Vec<PathBuf>,
+    entries: Vec<Entry>,
+}
+
+impl Policy {
+    /// Reads the policy below `folder`; where there is none, nothing is granted by name.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or understood.
+    pub fn load(folder: &Path) -> Result<Self, PolicyError> {
+        let file = folder.join(FILE);
+        let text = match open(&file).and_then(|mut open| read(&mut open)) {
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => String::new(),
+            text => {
+                text.map_err(|reason| PolicyError::Io { file: file.clone(), act: "read", reason })?
+            }
+        };
+        Self::parse(&file, &text)
+    }
+
+    fn parse(file: &Path, text: &str) -> Result<Self, PolicyError> {
+        let malformed = |problem: String| PolicyError::Malformed { file: file.to_owned(), problem };
+        let document: DocumentMut =
+            text.parse().map_err(|error: toml_edit::TomlError| malformed(error.to_string()))?;
+        let (trusted, entries) = understand(document.as_table()).map_err(malformed)?;
+        Ok(Self { trusted, entries })
+    }
+
+    /// The policy for these features, and the grants that do not hold because their texts changed.
+    pub fn host_policy<'a>(
+        &self,
+        features: impl IntoIterator<Item = &'a Subject>,
+    ) -> (HostPolicy, Vec<Stale>) {
+        let mut policy = HostPolicy::new();
+        let mut stale = Vec::new();
+        for feature in features {
+            if self.trusted.contains(&feature.root) {
+                policy = policy.trust(feature.id.clone());
+            }
+            let Some(entry) = self.entry(feature) else { continue };
+            if entry.disabled {
+                policy = policy.disable(feature.id.clone());
+            }
+            for grant in &entry.grants {
+                let capability = grant.capability.clone();
+                if grant.digest.as_ref().is_none_or(|digest| *digest == feature.digest) {
+                    policy = policy.grant(feature.id.clone(), capability);
+                } else {
+                    stale.push(Stale { id: feature.id.clone(), capability });
+                }
+            }
+        }
+        (policy, stale)
+    }
+
+    fn entry(&self, feature: &Subject) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.is_of(feature))
+    }
+
+    /// What the feature was granted by name, for the text that it has now.
+    pub fn granted<'a>(&'a self, feature: &'a Subject) -> impl Iterator<Item = &'a Capability> {
+        let grants = self.entry(feature).into_iter().flat_map(|entry| &entry.grants);
+        let holds =
+            |grant: &&Grant| grant.digest.as_ref().is_none_or(|digest| *digest == feature.digest);
+        grants.filter(holds).map(|grant| &grant.capability)
+    }
+
+    /// Whether the project at `root` is trusted.
+    pub fn is_trusted(&self, root: &Path) -> bool {
+        self.trusted.iter().any(|trusted| trusted == root)
+    }
+}
+
+impl Entry {
+    fn is_of(&self, feature: &Subject) -> bool {
+        self.id == feature.id && self.root == feature.root
+    }
+}
+
+/// One change of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Grant a capability to a feature.
+    Grant(Subject, Capability),
+    /// Take back what a capability covers; all grants without one.
+    Revoke(Subject, Option<Capability>),
+    /// Trust the project at a root, or no longer.
+    Trust(PathBuf, bool),
+    /// Switch a feature on or off.
+    Enable(Subject, bool),
+}
+
+/// Makes changes to the policy below `folder`, one after another, and says how many of them changed
+/// something. Another process that changes it waits; comments and order of the file stay.
+///
+/// # Errors
+///
+/// The file cannot be read, understood or written; it is then as it was.
+pub fn change(folder: &Path, changes: &[Change]) -> Result<usize, PolicyError> {
+    let file = folder.join(FILE);
+    let io = |act: &'static str| {
+        let file = file.clone();
+        move |reason| PolicyError::Io { file, act, reason }
+    };
+    super::make_folder(folder).map_err(io("written"))?;
+    // The lock is on a file of its own: the policy itself is replaced.
+    let lock = private().write(true).create(true).truncate(false).open(folder.join(".policy.lock"));
+    let lock = lock.map_err(io("written"))?;
+    lock.lock().map_err(io("written"))?;
+    let (header, text) = match open(&file).and_then(|mut open| read(&mut open)) {
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => (HEADER, String::new()),
+        text => ("", text.map_err(io("read"))?),
+    };
+    let policy = Policy::parse(&file, &text)?;
+    let mut document: DocumentMut = text.parse().unwrap_or_default();
+    let before = policy.entries.len();
+    let mut entries = policy.entries;
+    let mut trusted = policy.trusted;
+    let changed = changes.iter().filter(|change| apply(change, &mut entries, &mut trusted)).count();
+    if changed > 0 {
+        write(&mut document, &entries, before, &trusted);
+        replace(&file, format!("{header}{document}").as_bytes()).map_err(io("written"))?;
+    }
+    Ok(changed)
+}
+
+/// Applies a change; whether there is a difference.
+fn apply(change: &Change, entries: &mut Vec<Entry>, trusted: &mut Vec<PathBuf>) -> bool {
+    match change {
+        Change::Grant(feature, capability) => {
+            let digest = binds(feature.id.source(), capability).then(|| feature.digest.clone());
+            let grants = &mut of(feature, entries).grants;
+            let new = Grant { capability: capability.clone(), digest };
+            if grants.contains(&new) {
+                return false;
+            }
+            grants.retain(|grant| grant.capability != new.capability);
+            grants.push(new);
+            true
+        }
+        Change::Revoke(feature, capability) => {
+            let grants = &mut of(feature, entries).grants;
+            let before = grants.len();
+            grants.retain(|grant| {
+                capability.as_ref().is_some_and(|taken| !taken.covers(&grant.capability))
+            });
+            grants.len() < before
+        }
+        Change::Trust(root, trust) => {
+            let is_trusted = trusted.contains(root);
+            match trust {
+                true if !is_trusted => trusted.push(root.clone()),
+                false => trusted.retain(|trusted| trusted != root),
+                true => (),
+            }
+            is_trusted != *trust
+        }
+        Change::Enable(feature, enable) => {
+            let entry = of(feature, entries);
+            std::mem::replace(&mut entry.disabled, !enable) == *enable
+        }
+    }
+}
+
+fn of<'a>(feature: &Subject, entries: &'a mut Vec<Entry>) -> &'a mut Entry {
+    let place = entries.iter().position(|entry| entry.is_of(feature)).unwrap_or_else(|| {
+        let (id, root) = (feature.id.clone(), feature.root.clone());
+        entries.push(Entry { id, root, disabled: false, grants: Vec::new() });
+        entries.len() - 1
+    });
+    &mut entries[place]
+}
+
+/// Whether a grant holds for one text alone: what reaches the world, of a project, and everything of
+/// a package.
+fn binds(source: &FeatureSource, capability: &Capability) -> bool {
+    match source {
+        FeatureSource::Builtin | FeatureSource::User => false,
+        FeatureSource::Plugin(_) => true,
+        FeatureSource::Project => matches!(
+            capability,
+            Capability::Exec(_)
+                | Capability::Http(_)
+                | Capability::Secret { .. }
+                | Capability::Fs { access: FsAccess::Write, .. }
+        ),
+    }
+}
+
+type Understood = (Vec<PathBuf>, Vec<Entry>);
+
+fn understand(table: &Table) -> Result<Understood, String> {
+    let mut trusted = Vec::new();
+    let mut entries = Vec::new();
+    for (key, item) in table {
+        match key {
+            "trusted" => {
+                let roots = item.as_array().ok_or("`trusted` is no list of folders")?;
+                for root in roots {
+                    trusted.push(folder("trusted", root.as_str())?);
+                }
+            }
+            "feature" => {
+                let tables = item
+                    .as_array_of_tables()
+                    .ok_or("`feature` is no list of tables; write `[[feature]]`")?;
+                for table in tables {
+                    entries.push(entry(table)?);
+                }
+            }
+            other => {
+                return Err(format!(
+                    "`{other}` is nothing that a policy has; there are `trusted` and `[[feature]]`"
+                ));
+            }
+        }
+    }
+    Ok((trusted, entries))
+}
+
+fn folder(key: &str, text: Option<&str>) -> Result<PathBuf, String> {
+    text.map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .ok_or_else(|| format!("`{key}` needs the absolute path of a folder, in quotes"))
+}
+
+fn entry(table: &Table) -> Result<Entry, String> {
+    let text = |key: &str| table.get(key).and_then(Item::as_str);
+    let id = text("id").ok_or("a `[[feature]]` has no `id`")?;
+    let id = id.parse().map_err(|error| format!("{error}"))?;
+    let root = folder("root", text("root"))?;
+    let disabled = table.get("disabled").map_or(Ok(false), |item| {
+        item.as_bool().ok_or("`disabled` is neither `true` nor `false`")
+    })?;
+    let mut grants = Vec::new();
+    if let Some(item) = table.get("grants") {
+        let list = item.as_array().ok_or("`grants` is no list")?;
+        for value in list {
+            grants.push(grant(value)?);
+        }
+    }
+    if let Some((key, _)) =
+        table.iter().find(|(key, _)| !["id", "root", "disabled", "grants"].contains(key))
+    {
+        return Err(format!("`{key}` is nothing that a `[[feature]]` has"));
+    }
+    Ok(Entry { id, root, disabled, grants })
+}
+
+fn grant(value: &Value) -> Result<Grant, String> {
+    let capability = |text: &str| text.parse::<Capability>().map_err(|error| error.to_string());
+    if let Some(text) = value.as_str() {
+        return Ok(Grant { capability: capability(text)?, digest: None });
+    }
+    let table =
+        value.as_inline_table().ok_or("a grant is a text, or has `capability` and `digest`")?;
+    let text = |key: &str| {
+        table.get(key).and_then(Value::as_str).ok_or_else(|| format!("a grant has no `{key}`"))
+    };
+    Ok(Grant {
+        capability: capability(text("capability")?)?,
+        digest: Some(text("digest")?.to_owned()),
+    })
+}
+
+/// Writes what changed into the document; what did not is left as it stands.
+fn write(document: &mut DocumentMut, entries: &[Entry], before: usize, trusted: &[PathBuf]) {
+    let roots: Vec<_> = trusted.iter().map(|root| root.display().to_string()).collect();
+    let known = document.get("trusted").and_then(Item::as_array);
+    let known: Vec<_> = known.into_iter().flatten().filter_map(Value::as_str).collect();
+    if known != roots {
+        document["trusted"] = toml_edit::value(roots.into_iter().collect::<Array>());
+    }
+    let tables = document.entry("feature").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let Some(tables) = tables.as_array_of_tables_mut() else { return };
+    for (index, entry) in entries.iter().enumerate() {
+        if index >= before {
+            tables.push(Table::new());
+        }
+        let Some(table) = tables.get_mut(index) else { continue };
+        set(table, entry);
+    }
+    if tables.is_empty() {
+        document.remove("feature");
+    }
+}
+
+fn set(table: &mut Table, entry: &Entry) {
+    let before = self::entry(table).ok();
+    if before.is_none() {
+        table["id"] = toml_edit::value(entry.id.to_string());
+        table["root"] = toml_edit::value(entry.root.display().to_string());
+    }
+    if before.as_ref().is_some_and(|before| before.disabled) != entry.disabled {
+        match entry.disabled {
+            true => table["disabled"] = toml_edit::value(true),
+            false => drop(table.remove("disabled")),
+        }
+    }
+    if before.map(|before| before.grants).unwrap_or_default() == entry.grants {
+        return;
+    }
+    let grants: Array = entry
+        .grants
+        .iter()
+        .map(|grant| match &grant.digest {
+            None => Value::from(grant.capability.to_string()),
+            Some(digest) => {
+                let mut table = InlineTable::new();
+                table.insert("capability", grant.capability.to_string().into());
+                table.insert("digest", digest.as_str().into());
+                Value::InlineTable(table)
+            }
+        })
+        .collect();
+    table["grants"] = toml_edit::value(grants);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the configuration is this module's to read")]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Most bytes of a policy.
+const MAX_BYTES: u64 = 4 << 20;
+
+fn read(file: &mut File) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(MAX_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// The whole new text or the whole old one, whatever happens.
+fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    let draft = file.with_extension("new");
+    let mut open = private().write(true).create(true).truncate(true).open(&draft)?;
+    open.write_all(text)?;
+    open.sync_all()?;
+    std::fs::rename(&draft, file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "writes policies of its own")]
+
+    use super::*;
+    use crate::feature::descriptor::CapabilityRequest;
+    use crate::feature::grant::Verdict;
+
+    fn subject(id: &str, digest: &str) -> Subject {
+        Subject { id: id.parse().expect("an id"), root: "/work".into(), digest: digest.into() }
+    }
+
+    fn capability(text: &str) -> Capability {
+        text.parse().expect("a capability")
+    }
+
+    fn grants(folder: &Path, feature: &Subject, wanted: &str) -> bool {
+        let (policy, _) = Policy::load(folder).expect("a policy").host_policy([feature]);
+        let request = CapabilityRequest::required(capability(wanted), "");
+        policy.decide(&feature.id, &request) == Verdict::Granted
+    }
+
+    fn apply(folder: &Path, change: Change) -> usize {
+        super::change(folder, &[change]).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn grants_come_and_go_and_comments_stay() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder.path();
+        let feature = subject("user:a", "1");
+        assert!(!grants(folder, &feature, "http=a.example.com"));
+        let http = || Change::Grant(subject("user:a", "1"), capability("http=*.example.com"));
+        assert_eq!((apply(folder, http()), apply(folder, http())), (1, 0));
+        assert!(grants(folder, &feature, "http=a.example.com"));
+        assert!(
+            grants(folder, &subject("user:a", "2"), "http=a.example.com"),
+            "its own text may change"
+        );
+        let elsewhere = Subject { root: "/other".into(), ..feature.clone() };
+        assert!(
+            !grants(folder, &elsewhere, "http=a.example.com"),
+            "another folder is another feature"
+        );
+
+        let file = folder.join(FILE);
+        let text =
+            fs_read(&file) + "\n# mine\n[[feature]]\nid = \"user:b\"   # kept\nroot = \"/work\"\n";
+        std::fs::write(&file, text).expect("the file is ours");
+        apply(folder, Change::Revoke(feature.clone(), Some(capability("http=*.example.com"))));
+        assert!(!grants(folder, &feature, "http=a.example.com"));
+        apply(folder, Change::Enable(subject("user:b", "1"), false));
+        let text = fs_read(&file);
+        assert!(
+            text.starts_with(HEADER) && text.contains("# mine") && text.contains("# kept"),
+            "{text}"
+        );
+        let (policy, _) =
+            Policy::load(folder).expect("a policy").host_policy([&subject("user:b", "1")]);
+        assert!(!policy.is_enabled(&subject("user:b", "1").id));
+        apply(folder, Change::Enable(subject("user:b", "1"), true));
+        assert!(!fs_read(&file).contains("disabled"));
+    }
+
+    fn fs_read(file: &Path) -> String {
+        std::fs::read_to_string(file).expect("the file is there")
+    }
+
+    #[test]
+    fn what_reaches_the_world_is_granted_to_one_text_of_a_project() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder.path();
+        let (old, new) = (subject("project:a", "1"), subject("project:a", "2"));
+        for wanted in ["exec=git", "fs:read=src/**"] {
+            apply(folder, Change::Grant(old.clone(), capability(wanted)));
+            assert!(grants(folder, &old, wanted));
+        }
+        assert!(!grants(folder, &new, "exec=git") && grants(folder, &new, "fs:read=src/**"));
+        let (_, stale) = Policy::load(folder).expect("a policy").host_policy([&new]);
+        assert_eq!(stale, [Stale { id: new.id.clone(), capability: capability("exec=git") }]);
+        apply(folder, Change::Grant(new.clone(), capability("exec=git")));
+        assert!(grants(folder, &new, "exec=git") && !grants(folder, &old, "exec=git"));
+    }
+
+    #[test]
+    fn a_project_is_trusted_by_its_root() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder.path();
+        let feature = subject("project:a", "1");
+        assert!(!grants(folder, &feature, "store"));
+        assert_eq!(apply(folder, Change::Trust("/work".into(), true)), 1);
+        assert!(
+            grants(folder, &feature, "store")
+                && grants(folder, &subject("project:b", "1"), "store")
+        );
+        assert!(!grants(folder, &Subject { root: "/other".into(), ..feature.clone() }, "store"));
+        assert_eq!(apply(folder, Change::Trust("/work".into(), false)), 1);
+        assert!(!grants(folder, &feature, "store"));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_grants_nothing_and_is_not_overwritten() {
+        for text in [
+            "trusted = \"/work\"",
+            "trusted = [\"relative\"]",
+            "[[feature]]\nid = \"user:a\"",
+            "[[feature]]\nroot = \"/\"",
+            "[[feature]]\nid = \"nobody\"\nroot = \"/\"",
+            "[[feature]]\nid = \"user:a\"\nroot = \"/\"\ngrants = [\"htpt=a\"]",
+            "[[feature]]\nid = \"user:a\"\nroot = \"/\"\ngrant = []",
+            "[feature]\nid = 1",
+            "trust = []",
+            "= broken",
+        ] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            std::fs::write(folder.path().join(FILE), text).expect("the folder takes it");
+            let error = Policy::load(folder.path()).expect_err(text);
+            assert_eq!(error.diagnostic().code, "config/policy", "{text}");
+            let change = Change::Trust("/work".into(), true);
+            assert!(super::change(folder.path(), &[change]).is_err(), "{text}");
+            assert_eq!(fs_read(&folder.path().join(FILE)), text);
+        }
+    }
+}

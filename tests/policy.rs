@@ -1,0 +1,157 @@
+//! What features may do, as a person decides it: denied first, granted with the command that the
+//! message gave, taken back, and bound to what was read.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const TELLER: &str = r#"//! @request notify:model
+//! @request store
+
+/// Tell the model.
+/// @tool
+fn tell() { notify::model("hello"); store::incr("n") }
+
+/// Only compute.
+/// @tool
+fn add(a, b) { a + b }
+
+/// @hook pre_tool_call
+fn guard(event) { if event.tool == "rm" { return deny("no") } }
+"#;
+
+/// A person with a home folder and a project.
+struct Person(TempDir);
+
+impl Person {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        let person = Self(folder);
+        fs::create_dir_all(person.project().join(".git")).expect("a project");
+        fs::create_dir_all(person.0.path().join("home")).expect("a home");
+        person.write(TELLER);
+        person
+    }
+
+    fn project(&self) -> PathBuf {
+        self.0.path().join("project")
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.project().join("teller.rhai"), text).expect("a feature");
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_peasy"))
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.0.path().join("home"))
+            .current_dir(self.project())
+            .output()
+            .expect("the command runs")
+    }
+
+    /// Exit code, and both streams.
+    fn says(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.run(arguments);
+        let all = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&all).into_owned())
+    }
+
+    /// The command that a message tells to run.
+    fn advised(&self, text: &str) -> Vec<String> {
+        let start = text.find("`peasy ").expect("a command") + "`peasy ".len();
+        let command = text[start..].split('`').next().expect("an end");
+        command.split(' ').map(str::to_owned).collect()
+    }
+
+    fn follow(&self, text: &str) {
+        let advised = self.advised(text);
+        let words: Vec<_> = advised.iter().map(String::as_str).collect();
+        let (exit, said) = self.says(&words);
+        assert_eq!(exit, Some(0), "{advised:?}: {said}");
+    }
+}
+
+#[test]
+fn what_is_denied_is_granted_by_the_command_in_the_message() {
+    let person = Person::new();
+    let call = ["call", "teller.rhai", "tell"];
+    assert_eq!(person.says(&["call", "teller.rhai", "add", "a=1", "b=2"]), (Some(0), "3\n".into()));
+    // Two requests, and each message ends one of the denials.
+    for _ in 0..2 {
+        let (exit, said) = person.says(&call);
+        assert_eq!(exit, Some(3), "{said}");
+        person.follow(&said);
+    }
+    assert_eq!(person.says(&call), (Some(0), "1\nfor the model: hello\n".into()));
+    let (_, said) = person.says(&["grant", "teller"]);
+    assert!(said.contains("notify:model  granted"), "{said}");
+
+    assert_eq!(person.says(&["revoke", "teller", "notify:model"]).0, Some(0));
+    assert_eq!(person.says(&call).0, Some(3));
+    assert_eq!(
+        person.says(&["revoke", "teller", "notify:model"]).0,
+        Some(2),
+        "there is nothing left"
+    );
+    assert_eq!(person.says(&["trust", "--undo"]).0, Some(0));
+    assert_eq!(person.says(&["call", "teller.rhai", "guard", "tool=rm"]).0, Some(3));
+}
+
+#[test]
+fn a_feature_is_switched_off_and_on() {
+    let person = Person::new();
+    let call = ["call", "teller.rhai", "add", "a=1", "b=2"];
+    assert_eq!(person.says(&["disable", "teller.rhai"]).0, Some(0));
+    let (exit, said) = person.says(&call);
+    assert_eq!(exit, Some(3), "{said}");
+    person.follow(&said);
+    assert_eq!(person.says(&call).0, Some(0));
+}
+
+#[test]
+fn what_reaches_the_world_is_granted_for_the_text_that_was_read() {
+    let person = Person::new();
+    let text = TELLER.replace("notify:model", "exec=git");
+    let text =
+        text.replace("notify::model(\"hello\");", "if granted(\"exec=git\") { return 1 } 0;");
+    person.write(&text);
+    person.says(&["trust"]);
+    assert_eq!(person.says(&["grant", "teller.rhai", "exec=git"]).0, Some(0));
+    let (_, said) = person.says(&["list", "teller.rhai"]);
+    assert!(!said.contains("grant/stale") && said.contains("exec=git"), "{said}");
+    person.write(&(text + "\n// another text\n"));
+    let (_, said) = person.says(&["list", "teller.rhai"]);
+    assert!(said.contains("warning[grant/stale]"), "{said}");
+    person.follow(said.split("grant/stale").nth(1).expect("a warning"));
+    let (_, said) = person.says(&["list", "teller.rhai"]);
+    assert!(!said.contains("grant/stale"), "{said}");
+}
+
+#[test]
+fn a_project_grants_itself_nothing() {
+    let person = Person::new();
+    for folder in [".config/peasy", ".peasy", "."] {
+        let folder = person.project().join(folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        let root = person.project().canonicalize().expect("it is there");
+        let policy = format!(
+            "trusted = [\"{0}\"]\n[[feature]]\nid = \"project:teller\"\nroot = \"{0}\"\ngrants = [\"notify:model\"]\n",
+            root.display()
+        );
+        fs::write(folder.join("policy.toml"), policy).expect("a file");
+    }
+    assert_eq!(person.says(&["call", "teller.rhai", "tell"]).0, Some(3));
+}
+
+#[test]
+fn a_policy_that_cannot_be_understood_stops_everything() {
+    let person = Person::new();
+    let folder = person.0.path().join("home/.config/peasy");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("policy.toml"), "trusted = 1").expect("a file");
+    let (exit, said) = person.says(&["call", "teller.rhai", "add", "a=1", "b=2"]);
+    assert!(exit == Some(2) && said.contains("error[config/policy]"), "{said}");
+}
