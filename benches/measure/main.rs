@@ -14,6 +14,7 @@ mod machine;
 mod raw;
 mod report;
 mod rounds;
+mod store;
 mod threads;
 mod words;
 
@@ -37,12 +38,13 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 6] = [
+const MEASURES: [Measure; 7] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
     Measure { name: "threads", about: threads::ABOUT, take: threads::take },
     Measure { name: "words", about: words::ABOUT, take: words::take },
+    Measure { name: "store", about: store::ABOUT, take: store::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
 ];
 
