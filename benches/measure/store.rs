@@ -71,7 +71,12 @@ pub fn take(report: &mut Report) -> Result<()> {
     report.ratio("store::get", &rounds, [("peasy", GET), ("rusqlite", RAW_GET)], two);
     report.ratio("store::set", &rounds, [("peasy", SET), ("rusqlite", RAW_SET)], two);
     let commit = [("peasy", COMMIT), ("parts", PARTS)];
-    report.ratio("a call that commits, without the hand-over", &rounds, commit, Target::AtMost(1.3));
+    report.ratio(
+        "a call that commits, without the hand-over",
+        &rounds,
+        commit,
+        Target::AtMost(1.3),
+    );
     let plain = [("commits", COMMIT), ("plain", PLAIN)];
     report.ratio("the same against a call without effects", &rounds, plain, Target::None);
     Ok(())
@@ -127,7 +132,8 @@ impl Raw {
 
     fn gets(&self) -> Result<Duration> {
         let get = |_| {
-            let mut get = self.connection.prepare_cached("SELECT value FROM entry WHERE key = ?1")?;
+            let mut get =
+                self.connection.prepare_cached("SELECT value FROM entry WHERE key = ?1")?;
             let found = get.query_row(["key"], |row| row.get::<_, String>(0)).optional()?;
             std::hint::black_box(found);
             Ok(())

@@ -96,6 +96,54 @@ impl PathGlob {
         covers(&self.segments, &segments)
     }
 
+    /// Whether something below `folder`, given as to [`Self::allows`], may be in the set. The root
+    /// itself has no names.
+    pub fn may_hold(&self, root: PathRoot, folder: &[impl AsRef<str>]) -> bool {
+        if root != self.root || folder.iter().any(|name| is_special(name.as_ref())) {
+            return false;
+        }
+        // `reached[n]`: the first n segments can be laid over the names so far.
+        let mut reached = vec![false; self.segments.len() + 1];
+        reached[0] = true;
+        self.skip_folders(&mut reached);
+        for name in folder {
+            let name = Segment::Name(name.as_ref().chars().map(Token::Char).collect());
+            let mut next = vec![false; reached.len()];
+            for (index, segment) in self.segments.iter().enumerate().filter(|(at, _)| reached[*at])
+            {
+                next[index] |= *segment == Segment::Folders;
+                next[index + 1] |= covers_segment(segment, &name);
+            }
+            self.skip_folders(&mut next);
+            reached = next;
+        }
+        // What is left to lay out lies below; a `**` at the end is always left.
+        reached.iter().zip(&self.segments).any(|(reached, _)| *reached)
+    }
+
+    /// A `**` may stand for no folder at all.
+    fn skip_folders(&self, reached: &mut [bool]) {
+        for (index, segment) in self.segments.iter().enumerate() {
+            reached[index + 1] |= reached[index] && *segment == Segment::Folders;
+        }
+    }
+
+    /// The folders at its start that are named in full: `src` and `lib` of `src/lib/*.rs`.
+    pub fn fixed_folders(&self) -> Vec<String> {
+        let plain = |segment: &Segment| match segment {
+            Segment::Folders => None,
+            Segment::Name(tokens) => tokens
+                .iter()
+                .map(|token| match token {
+                    Token::Char(c) => Some(*c),
+                    Token::Many | Token::One => None,
+                })
+                .collect(),
+        };
+        let folders = self.segments.len().saturating_sub(1);
+        self.segments[..folders].iter().map_while(plain).collect()
+    }
+
     /// Whether every path of `other` is known to be in the set. Says no where it cannot tell.
     pub fn covers(&self, other: &Self) -> bool {
         self.root == other.root && covers(&self.segments, &other.segments)

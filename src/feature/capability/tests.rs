@@ -404,3 +404,41 @@ fn paths_with_special_parts_are_in_no_glob() {
         literal.allows(PathRoot::Workspace, "a*") && !literal.allows(PathRoot::Workspace, "a**")
     );
 }
+
+#[test]
+fn a_folder_is_entered_only_where_something_below_may_be_meant() {
+    let may_hold = |glob: &str, folder: &str| {
+        let glob: PathGlob = glob.parse().expect("a glob");
+        let names: Vec<_> = folder.split('/').filter(|name| !name.is_empty()).collect();
+        glob.may_hold(PathRoot::Workspace, &names)
+    };
+    for (glob, folder) in [
+        ("src/**", ""),
+        ("src/**", "src"),
+        ("src/**", "src/a/b"),
+        ("**/*.rs", "any/thing"),
+        ("a/*/c", "a"),
+        ("a/*/c", "a/b"),
+        ("a/**/b/**/c", "a/x/b/y"),
+        ("**/**", "x"),
+        ("a", ""),
+    ] {
+        assert!(may_hold(glob, folder), "{glob} {folder}");
+    }
+    for (glob, folder) in [
+        ("src/**", "lib"),
+        ("src/*.rs", "src/a.rs"),
+        ("a/*/c", "a/b/c"),
+        ("a/*/c", "b"),
+        ("a", "a"),
+        ("src/**", "src/.."),
+        ("~/**", "x"),
+    ] {
+        assert!(!may_hold(glob, folder), "{glob} {folder}");
+    }
+    let fixed = |glob: &str| glob.parse::<PathGlob>().expect("a glob").fixed_folders().join("/");
+    assert_eq!(fixed("src/lib/*.rs"), "src/lib");
+    assert_eq!(fixed("src/a.rs"), "src");
+    assert_eq!(fixed("**/a"), "");
+    assert_eq!(fixed("/a/b*/c"), "a");
+}

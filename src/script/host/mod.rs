@@ -5,6 +5,8 @@
 //! asks for one gets a clear answer and not "unknown".
 
 pub(crate) mod emit;
+pub(crate) mod exec;
+pub(crate) mod fs;
 pub(crate) mod global;
 pub(crate) mod json;
 pub(crate) mod list;
@@ -14,6 +16,8 @@ pub(crate) mod random;
 pub(crate) mod store;
 pub(crate) mod text;
 pub(crate) mod time;
+#[cfg(all(test, unix))]
+mod trial;
 
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::Capability;
@@ -23,6 +27,7 @@ use rhai::{
     Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, Position, RhaiFunc,
     RhaiNativeFunc, Shared, Variant,
 };
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// One host module.
@@ -96,10 +101,10 @@ pub(crate) fn modules() -> &'static [HostModule] {
         open("random", random::module),
         open("text", text::module),
         open("time", time::module),
+        granted("exec", exec::module),
+        granted("fs", fs::module),
         granted("store", store::module),
         absent("ask", &[]),
-        absent("exec", &[]),
-        absent("fs", &[]),
         absent("http", &[]),
         absent("memory", &[]),
         absent("pod", &[]),
@@ -150,6 +155,25 @@ pub(crate) fn require(frame: &Frame, wanted: &Capability) -> frame::Native {
     Err(frame::refusal(
         diagnostic.help(format!("allow it with `{}`", grant_command(feature, wanted))),
     ))
+}
+
+/// The folder that the call works in. Without one there is neither `fs` nor `exec`: so no test
+/// reaches the disk, whatever its feature asks for.
+///
+/// # Errors
+///
+/// The host works in none; the script may catch that.
+fn workspace() -> frame::Native<String> {
+    frame::ask_host(|host| match host.workspace().map(Path::to_str) {
+        Some(Some(folder)) => Ok(folder.to_owned()),
+        Some(None) => Err(Diagnostic::operator(
+            "host/no-workspace",
+            "the name of the folder that this host works in is not UTF-8",
+        )),
+        None => Err(Diagnostic::operator("host/no-workspace", "this host works in no folder")
+            .help("`peasy call` and `peasy serve` work in the current folder")
+            .help("a test has no files and starts no programs; test what works on their text")),
+    })
 }
 
 /// Whether the running call was granted a capability, written as in `@request`.
