@@ -309,15 +309,20 @@ fn byte_range(text: &str, span: Span) -> Option<std::ops::Range<usize>> {
 /// The closest of `candidates` to `given`, if any is close enough to be a slip of the finger.
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = match given.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=4 => 1,
+        5..=7 => 2,
         _ => 3,
     };
+    // Whoever slips more than once still begins right.
+    let first = given.chars().next();
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(given, candidate), candidate))
         .filter(|&(distance, candidate)| {
-            distance <= allowed && distance < candidate.chars().count()
+            let is_cut_short = given.len() >= 3 && candidate.starts_with(given);
+            distance <= allowed + usize::from(is_cut_short)
+                && distance < candidate.chars().count()
+                && (distance <= 1 || first == candidate.chars().next())
         })
         .min()
         .map(|(_, candidate)| candidate)
@@ -381,5 +386,12 @@ mod tests {
     fn nearest_forgives_slips_only() {
         assert_eq!(nearest("parm", ["param", "returns"]), Some("param"));
         assert_eq!(nearest("see", ["param", "returns"]), None);
+        assert_eq!(nearest("uniq", ["unique"]), Some("unique"));
+        assert_eq!(nearest("lenght", ["length", "len"]), Some("length"));
+        for (given, other) in
+            [("str", "set"), ("csv", "ask"), ("iter", "filter"), ("fn_name", "name")]
+        {
+            assert_eq!(nearest(given, [other]), None, "{given} is no slip of {other}");
+        }
     }
 }

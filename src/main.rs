@@ -1,6 +1,5 @@
 //! The `peasy` command: one match over its subcommands. Everything else is in the library.
 
-use clap::Parser;
 use peasy::cli::{self, Arguments, Command};
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ static METER: peasy::Meter = peasy::Meter;
 fn main() -> ExitCode {
     peasy::script::sandbox::quiet_panics();
     peasy::script::meter::settle_allocator();
-    let Arguments { global, command } = Arguments::parse();
+    let Arguments { global, command } = Arguments::read();
     cli::run(&global, |output| match command {
         Command::New(command) => cli::new::run(&command, output),
         Command::Check(command) => cli::check::run(&command, output),

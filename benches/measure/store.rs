@@ -1,7 +1,5 @@
 //! What a feature keeps, against SQLite alone; and a call that commits, against its parts.
 
-#![expect(clippy::disallowed_methods, reason = "writes a file as the log does")]
-
 use crate::Result;
 use crate::host::Host;
 use crate::report::{Report, Target};

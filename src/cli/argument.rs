@@ -7,6 +7,7 @@
 
 use super::usage;
 use crate::diagnostic::{Diagnostic, shell_word};
+use crate::feature::hook::HookPoint;
 use crate::feature::schema::{Parameters, Type};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -20,8 +21,22 @@ const MOST: u64 = 32 << 20;
 pub(super) enum Expected<'a> {
     /// The parameters of a tool.
     Tool(&'a Parameters),
-    /// An event for a hook: anything.
-    Event,
+    /// The event of a hook at that point; its other fields are anything.
+    Event(HookPoint),
+}
+
+impl<'a> Expected<'a> {
+    /// The type of an argument or a field of the event, where it is known.
+    fn kind_of(self, name: &str) -> Option<&'a Type> {
+        match self {
+            Self::Tool(parameters) => {
+                parameters.iter().find(|one| one.argument_name() == name).map(|one| &one.kind)
+            }
+            Self::Event(point) => {
+                point.fields().iter().find(|field| field.name == name).map(|field| &field.kind)
+            }
+        }
+    }
 }
 
 /// Puts the arguments of a call together. A JSON object and `-` come first, and `key=value` after
@@ -46,10 +61,10 @@ fn collect_from(
             reader.add_json(&text, "standard input")?;
         } else if word.trim_start().starts_with('{') {
             reader.add_json(word, "the argument")?;
-        } else if let Some((key, text)) = word.split_once('=').filter(|(key, _)| is_key(key)) {
+        } else if let Some((key, text)) = assignment(word) {
             reader.add(key, text)?;
         } else {
-            return Err(stray(word, expected).into());
+            return Err(stray(word, expected, &reader.given).into());
         }
     }
     Ok(Value::Object(reader.all))
@@ -62,23 +77,95 @@ pub(super) fn is_argument(word: &str) -> bool {
         || word.split_once('=').is_some_and(|(key, _)| is_key(key))
 }
 
+/// The two sides of `key=value`; no key begins with dashes.
+fn assignment(word: &str) -> Option<(&str, &str)> {
+    word.split_once('=').filter(|(key, _)| is_key(key) && !key.starts_with("--"))
+}
+
 fn is_key(key: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || "_-.".contains(c);
     !key.is_empty() && key.chars().all(is_name)
 }
 
-fn stray(word: &str, expected: Expected<'_>) -> Diagnostic {
-    let first = match expected {
-        Expected::Tool(parameters) => parameters.iter().next().map(|one| one.argument_name()),
-        Expected::Event => None,
-    };
+fn stray(word: &str, expected: Expected<'_>, given: &[String]) -> Diagnostic {
     let problem = usage(format!("`{word}` is not an argument"));
+    if let Some(flag) = word.strip_prefix("--") {
+        let (name, value) = flag.split_once('=').unwrap_or((flag, "…"));
+        return problem.help(format!("write `{name}={}`, without dashes", shell_word(value)));
+    }
+    // A switch of other commands: its name alone.
+    match expected.kind_of(word) {
+        Some(Type::Bool) => return problem.help(format!("write `{word}=true`")),
+        Some(Type::Nullable(inner)) if **inner == Type::Bool => {
+            return problem.help(format!("write `{word}=true`"));
+        }
+        Some(_) => return problem.help(format!("write `{word}=…`")),
+        None => (),
+    }
+    let is_free = |name: &&str| !given.iter().any(|given| given == name);
+    let first = match expected {
+        Expected::Tool(parameters) => {
+            parameters.iter().map(|one| one.argument_name()).find(is_free)
+        }
+        Expected::Event(_) => None,
+    };
     match first {
         Some(name) if !word.contains('=') => {
             problem.help(format!("write `{name}={}`", shell_word(word)))
         }
         _ => problem.help("write `key=value`, a JSON object, or `-` for JSON on standard input"),
     }
+}
+
+/// Refuses a text that begins like JSON, where only JSON fits, and is none; and says where it
+/// breaks.
+fn require_json(key: &str, text: &str, kind: &Type) -> Result<(), Box<Diagnostic>> {
+    let trimmed = text.trim_start();
+    let takes_text = !matches!(reading(kind), Reading::JsonOrText) || *kind == Type::Any;
+    if takes_text || !trimmed.starts_with(['[', '{']) {
+        return Ok(());
+    }
+    let Err(reason) = serde_json::from_str::<IgnoredAny>(text) else { return Ok(()) };
+    let said = reason.to_string();
+    let said = said.split(" at line ").next().unwrap_or(&said);
+    let mut problem = usage(format!("`{key}` is not JSON: {said}"));
+    let rest: String = text
+        .lines()
+        .nth(reason.line().saturating_sub(1))
+        .and_then(|line| line.get(reason.column().saturating_sub(1)..))
+        .map(|rest| rest.chars().take(24).collect())
+        .unwrap_or_default();
+    if !rest.is_empty() {
+        problem = problem.help(format!("it breaks at `{rest}`"));
+    }
+    let help = if trimmed.contains('"') || reason.is_eof() {
+        "keys and texts stand in double quotes, and every bracket is closed".to_owned()
+    } else {
+        format!(
+            "keys and texts stand in double quotes; single quotes keep them from the shell: \
+             `{key}='{}'`",
+            if trimmed.starts_with('[') { r#"[{"name": "a"}]"# } else { r#"{"name": "a"}"# }
+        )
+    };
+    Err(problem.help(help).into())
+}
+
+/// Refuses several numbers in the word of one, `1,2`: each has a word of its own.
+fn require_one(key: &str, text: &str, items: &Type) -> Result<(), Box<Diagnostic>> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let fits = |part: &&str| {
+        serde_json::from_str(part).is_ok_and(|value: Value| items.check(value).is_ok())
+    };
+    if parts.len() < 2 || !matches!(items, Type::Int(_) | Type::Float(_) | Type::Bool) {
+        return Ok(());
+    }
+    if !parts.iter().all(fits) {
+        return Ok(());
+    }
+    let words: Vec<String> = parts.iter().take(3).map(|part| format!("{key}={part}")).collect();
+    Err(usage(format!("`{key}` takes one item in each word, and `{text}` holds several"))
+        .help(format!("write `{}`, or a JSON array: `{key}='[{text}]'`", words.join(" ")))
+        .into())
 }
 
 struct Reader<'a> {
@@ -124,6 +211,8 @@ impl Reader<'_> {
         // A list may be given item by item; an item may begin with a bracket.
         let is_list = || serde_json::from_str::<Vec<IgnoredAny>>(&text).is_ok();
         if let Some(items) = kind.and_then(items).filter(|_| !is_list()) {
+            require_json(key, &text, items)?;
+            require_one(key, &text, items)?;
             let item = typed(Some(items), text);
             match slot {
                 Value::Array(list) if again => list.push(item),
@@ -133,6 +222,9 @@ impl Reader<'_> {
         }
         if again {
             return Err(usage(format!("`{key}` is given twice")).into());
+        }
+        if let Some(kind) = kind {
+            require_json(key, &text, kind)?;
         }
         *slot = typed(kind, text);
         Ok(())
@@ -165,10 +257,8 @@ impl Reader<'_> {
 /// The names that lead to a value, and its type where it is known.
 fn find<'a>(expected: Expected<'a>, key: &str) -> (Vec<String>, Option<&'a Type>) {
     let names: Vec<String> = key.split('.').map(str::to_owned).collect();
-    let Expected::Tool(parameters) = expected else { return (names, None) };
-    let kind_of =
-        |name: &str| parameters.iter().find(|one| one.argument_name() == name).map(|one| &one.kind);
-    let kind = names[1..].iter().fold(kind_of(&names[0]), |kind, name| field(kind?, name));
+    let first = expected.kind_of(&names[0]);
+    let kind = names[1..].iter().fold(first, |kind, name| field(kind?, name));
     (names, kind)
 }
 
@@ -316,8 +406,57 @@ mod tests {
             collected(&["-", "tags=a", "tags=b", "count=1"], "{\"text\": \"x\", \"count\": 5}");
         assert_eq!(all, Ok(json!({ "text": "x", "count": 1, "tags": ["a", "b"] })));
         assert_eq!(collected(&["text=@-"], "from afar"), Ok(json!({ "text": "from afar" })));
-        let event = collect_from(&["kind=shell".into()], Expected::Event, &mut "".as_bytes());
-        assert_eq!(event.ok(), Some(json!({ "kind": "shell" })));
+    }
+
+    #[test]
+    fn an_event_has_the_types_of_its_point() {
+        let event = |point, words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            collect_from(&words, Expected::Event(point), &mut "".as_bytes()).ok()
+        };
+        let before = HookPoint::PreToolCall;
+        for (words, expected) in [
+            (&["kind=shell", "command=true"][..], json!({ "kind": "shell", "command": "true" })),
+            (&["tool=5", "command=12"], json!({ "tool": "5", "command": "12" })),
+            (&["paths=/etc/passwd"], json!({ "paths": ["/etc/passwd"] })),
+            (&["paths=a.pem", "paths=b"], json!({ "paths": ["a.pem", "b"] })),
+            (&["paths=[\"a\"]"], json!({ "paths": ["a"] })),
+            (&["args={\"n\":1}"], json!({ "args": { "n": 1 } })),
+            (&["args.n=1"], json!({ "args": { "n": 1 } })),
+            (&["url=null"], json!({ "url": "null" })),
+        ] {
+            assert_eq!(event(before, words), Some(expected), "{words:?}");
+        }
+        let after = event(HookPoint::PostToolCall, &["result=[1]"]);
+        assert_eq!(after, Some(json!({ "result": [1] })));
+        let free = event(HookPoint::TurnEnd, &["tokens=12"]);
+        assert_eq!(free, Some(json!({ "tokens": 12 })), "its fields are not settled");
+    }
+
+    #[test]
+    fn advice_can_be_followed() {
+        let kinds = parameters(&[
+            ("name", "string"),
+            ("loud", "bool?"),
+            ("rows", "{ a: int }[]?"),
+            ("prices", "float[]?"),
+        ]);
+        let help = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            let problem = collect_from(&words, Expected::Tool(&kinds), &mut "".as_bytes());
+            problem.expect_err("it is refused").help.join("; ")
+        };
+        assert_eq!(help(&["World"]), "write `name=World`");
+        assert_eq!(help(&["name=A", "loud"]), "write `loud=true`");
+        assert_eq!(help(&["name"]), "write `name=…`");
+        assert_eq!(help(&["name=A", "x"]), "write `loud=x`");
+        assert_eq!(help(&["--name=x"]), "write `name=x`, without dashes");
+        assert_eq!(
+            help(&["prices=0.1,0.2"]),
+            "write `prices=0.1 prices=0.2`, or a JSON array: `prices='[0.1,0.2]'`"
+        );
+        assert!(help(&["rows=[{'a':1}]"]).starts_with("it breaks at `'a':1}]`; keys and texts"));
+        assert!(help(&["prices=[0.1,0.2"]).contains("every bracket is closed"));
     }
 
     #[test]

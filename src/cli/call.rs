@@ -92,10 +92,14 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
     let is_path = place::is_path(&arguments.target);
     let paths: Vec<PathBuf> = if is_path { vec![(&arguments.target).into()] } else { Vec::new() };
     let workspace = Workspace::read(&paths, &arguments.policy.limits)?;
-    workspace.require_some()?;
+    let beside = place::beside(&arguments.target).filter(|_| !is_path);
+    workspace.require_some().map_err(|problem| with_file(problem, beside.as_deref()))?;
     let (chosen, words) = match choose(&workspace, arguments, is_path) {
         Ok(chosen) => chosen,
-        Err(problem) => return not_found(&workspace, problem, arguments, output),
+        Err(problem) => {
+            let problem = with_file(problem, beside.as_deref());
+            return not_found(&workspace, problem, arguments, output);
+        }
     };
     let catalog = workspace.install(&arguments.policy.grants, output)?;
     chosen.require_active(&catalog)?;
@@ -110,11 +114,24 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
     let call = Call { arguments, workspace: &workspace, pod: &pod, chosen: &chosen };
     Ok(match chosen.contribution {
         Contribution::Tool(tool) => call.tool(tool, value, output),
-        Contribution::Hook(hook) => match unheard(hook, &value)? {
-            Some(note) => call.proceed(hook, &note, output),
-            None => call.hook(hook, value, output),
-        },
+        Contribution::Hook(hook) => {
+            let noted = event_notes(hook, &value)?;
+            match unheard(hook, &value)? {
+                Some(note) => call.proceed(hook, &note, output),
+                None => call.hook(hook, value, noted, output),
+            }
+        }
     })
+}
+
+/// A bare name that a file of this folder has.
+fn with_file(problem: Box<Diagnostic>, file: Option<&str>) -> Box<Diagnostic> {
+    match file {
+        Some(file) => {
+            Box::new(problem.help(format!("for the file of this folder, write `{file}`")))
+        }
+        None => problem,
+    }
 }
 
 /// Says why a hook would not be asked about an event: it listens for others.
@@ -138,6 +155,57 @@ fn unheard(hook: &HookDeclaration, event: &Value) -> Result<Option<Diagnostic>, 
         format!("`{}` is not asked about this event: it listens for {}", hook.name, hook.filter);
     let note = Diagnostic::new(Severity::Note, Blame::Caller, "hook/not-asked", message);
     Ok(Some(note.help("where no hook is asked, the agent goes on")))
+}
+
+/// What is odd about an event: fields that no agent sends, and those that it would send.
+///
+/// # Errors
+///
+/// A field has a value of another type than the hook would get.
+fn event_notes(hook: &HookDeclaration, event: &Value) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
+    let point = hook.point;
+    let (fields, Some(given)) = (point.fields(), event.as_object()) else {
+        return Ok(Vec::new());
+    };
+    let mut notes = Vec::new();
+    if fields.is_empty() {
+        return Ok(notes);
+    }
+    let warn = |message| Diagnostic::new(Severity::Warning, Blame::Caller, "hook/event", message);
+    for (name, value) in given {
+        let Some(field) = fields.iter().find(|field| field.name == name) else {
+            let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+            let problem = warn(format!("an event of `{point}` has no field `{name}`"));
+            let meant = match name.as_str() {
+                "cmd" => "command",
+                "file" | "files" => "paths",
+                "arguments" | "params" | "input" => "args",
+                other => other,
+            };
+            notes.push(did_you_mean(problem, meant, &names));
+            continue;
+        };
+        let found = match value {
+            Value::Null => Vec::new(),
+            value => field.kind.check(value.clone()).err().unwrap_or_default(),
+        };
+        if let Some(mut mismatch) = found.into_iter().next() {
+            mismatch.path = format!("{name}{}", mismatch.path);
+            return Err(Diagnostic::from(mismatch).into());
+        }
+    }
+    let kind = given.get("kind").and_then(Value::as_str).and_then(EventKind::by_name);
+    let left_out = fields.iter().filter(|field| {
+        field.of.is_some() && field.of == kind && given.get(field.name).is_none_or(Value::is_null)
+    });
+    notes.extend(left_out.map(|field| {
+        let kind = kind.map_or("tool", EventKind::name);
+        let mut note =
+            warn(format!("an event of kind `{kind}` has `{}`, and this one does not", field.name));
+        note.severity = Severity::Note;
+        note.help(format!("add `{}=…`", field.name))
+    }));
+    Ok(notes)
 }
 
 fn unknown_kind(name: &str) -> Diagnostic {
@@ -234,6 +302,9 @@ fn among<'a>(
     if let Some((name, rest)) = words.split_first().filter(|(word, _)| !argument::is_argument(word))
     {
         return match find(features, name).as_slice() {
+            [] if name.starts_with("--") || is_spread(name, rest) => {
+                Err(not_a_name(name, rest).into())
+            }
             [] => Err(unknown_contribution(features, target, name).into()),
             found => Ok((one(found, name)?, rest)),
         };
@@ -247,6 +318,25 @@ fn among<'a>(
         _ => return Err(which(&all, target).into()),
     };
     Ok((Chosen { feature: only.0, contribution: only.1 }, words))
+}
+
+/// Whether words are one argument with gaps in it: `name = x`, `name: x`.
+fn is_spread(name: &str, rest: &[String]) -> bool {
+    name.ends_with(':') || rest.first().is_some_and(|word| word.starts_with('='))
+}
+
+/// What to write where an argument has the form of another program's.
+fn not_a_name(name: &str, rest: &[String]) -> Diagnostic {
+    let problem = usage(format!("`{name}` is not an argument"));
+    let key = name.trim_start_matches('-').trim_end_matches(':');
+    let value = rest.iter().map(|word| word.trim_start_matches('=')).find(|word| !word.is_empty());
+    match key.split_once('=') {
+        Some((key, value)) => problem.help(format!("write `{key}={}`", shell_word(value))),
+        None => problem.help(format!(
+            "write `{key}={}`, in one word",
+            value.map_or_else(|| "…".to_owned(), shell_word)
+        )),
+    }
 }
 
 fn every<'a>(
@@ -282,7 +372,16 @@ fn which(all: &[Found<'_>], target: &str) -> Diagnostic {
         return usage(format!("`{target}` has no tool and no hook"))
             .help("put `/// @tool` above a function");
     }
-    let names: Vec<_> = all.iter().map(|(_, one)| one.name()).collect();
+    let mut names: Vec<_> = all.iter().map(|(_, one)| one.name()).collect();
+    names.sort_unstable();
+    let repeats = names.windows(2).any(|pair| pair[0] == pair[1]);
+    let names: Vec<_> = all
+        .iter()
+        .map(|(feature, one)| match repeats {
+            true => format!("{} ({})", one.name(), feature.id),
+            false => one.name().to_owned(),
+        })
+        .collect();
     usage(format!("`{target}` has several tools and hooks; say which"))
         .help(format!("it has: {}", names.join(", ")))
 }
@@ -309,7 +408,7 @@ impl<'a> Chosen<'a> {
     fn expected(&self) -> Expected<'a> {
         match self.contribution {
             Contribution::Tool(tool) => Expected::Tool(&tool.parameters),
-            Contribution::Hook(_) => Expected::Event,
+            Contribution::Hook(hook) => Expected::Event(hook.point),
         }
     }
 
@@ -418,19 +517,27 @@ impl Call<'_> {
         exit
     }
 
-    fn hook(&self, hook: &HookDeclaration, value: Value, output: &mut Output) -> Exit {
+    fn hook(
+        &self,
+        hook: &HookDeclaration,
+        value: Value,
+        noted: Vec<Diagnostic>,
+        output: &mut Output,
+    ) -> Exit {
         let feature = &self.chosen.feature.id;
         let ask = |options| self.pod.decide(feature, &hook.name, value, options);
         let (outcome, events) = self.run(output, ask);
         let HookOutcome { decision, notices, diagnostics, receipt } = &outcome;
         let exit = decision.as_ref().err().map_or(Exit::Done, exit_of);
         if self.arguments.json {
+            let said = decision.as_ref().err().map_or(diagnostics, |why| &why.diagnostics);
+            let all: Vec<Diagnostic> = said.iter().cloned().chain(noted).collect();
             output.say_json(&Printed {
                 ok: decision.is_ok(),
                 feature: Some(feature),
                 hook: Some(&hook.name),
                 decision: decision.as_ref().ok(),
-                diagnostics: decision.as_ref().err().map_or(diagnostics, |why| &why.diagnostics),
+                diagnostics: &all,
                 notices,
                 events,
                 receipt: Some(*receipt),
@@ -438,12 +545,18 @@ impl Call<'_> {
             });
             return exit;
         }
-        for said in diagnostics {
+        for said in noted.iter().chain(diagnostics) {
             output.tell_picture(said, None);
         }
         match decision {
             Ok(decision) => output.say(decision_line(decision)),
-            Err(failure) => self.tell_failure(failure, output),
+            Err(failure) => {
+                self.tell_failure(failure, output);
+                output.tell(format_args!(
+                    "where an agent asks a hook that fails, {}",
+                    hook.point.when_it_fails()
+                ));
+            }
         }
         tell_notices(notices, output);
         self.tell_cost(receipt, output);

@@ -281,11 +281,24 @@ fn feature_text(
     for hook in &descriptor.hooks {
         let _ = writeln!(text, "\n{} {}", paint(DIM, "hook"), paint(BOLD, hook_line(hook)));
         paragraph(text, &hook.description, "  ");
+        let fields: Vec<_> = hook
+            .point
+            .fields()
+            .iter()
+            .map(|field| format!("{}: {}", field.name, field.kind))
+            .collect();
+        if !fields.is_empty() {
+            let _ = writeln!(text, "  event: {}", fields.join(", "));
+        }
     }
 }
 
 fn tool_text(text: &mut String, tool: &ToolDeclaration, limits: &Limits, path: &str) {
-    let _ = writeln!(text, "{} {}", paint(DIM, "tool"), paint(BOLD, &tool.name));
+    let _ = write!(text, "{} {}", paint(DIM, "tool"), paint(BOLD, &tool.name));
+    let _ = match &tool.title {
+        Some(title) => writeln!(text, ": {}", safe(title)),
+        None => writeln!(text),
+    };
     paragraph(text, &tool.description, "  ");
     for parameter in tool.parameters.iter() {
         let _ =
@@ -295,9 +308,11 @@ fn tool_text(text: &mut String, tool: &ToolDeclaration, limits: &Limits, path: &
         }
         let _ = writeln!(text);
         paragraph(text, &parameter.description, "    ");
+        nested(text, &parameter.kind, parameter.argument_name());
     }
     if let Some(returns) = &tool.returns {
         let _ = writeln!(text, "  returns: {}", safe(&returns.to_string()));
+        nested(text, returns, "");
     }
     if !tool.hints.is_empty() {
         let _ = writeln!(text, "  hints: {}", hints(tool.hints));
@@ -315,6 +330,31 @@ fn tool_text(text: &mut String, tool: &ToolDeclaration, limits: &Limits, path: &
     }
     let path = shell_word(&safe(path));
     let _ = writeln!(text, "  call it: peasy call {path} {}", usage_line(tool));
+}
+
+/// The fields inside of a type that somebody described, with the way to each: `items[].qty`.
+fn nested(text: &mut String, kind: &Type, path: &str) {
+    match kind {
+        Type::Array(items, _) => nested(text, items, &format!("{path}[]")),
+        Type::Map(values, _) => nested(text, values, &format!("{path}.*")),
+        Type::Nullable(inner) => nested(text, inner, path),
+        Type::Union(kinds) => kinds.iter().for_each(|kind| nested(text, kind, path)),
+        Type::Object(fields) => {
+            for field in fields {
+                let path = match path {
+                    "" => field.name.clone(),
+                    path => format!("{path}.{}", field.name),
+                };
+                if !field.description.is_empty() {
+                    let kind = field.kind.to_string();
+                    let _ = writeln!(text, "    {}: {}", safe(&path), safe(&kind));
+                    paragraph(text, &field.description, "      ");
+                }
+                nested(text, &field.kind, &path);
+            }
+        }
+        _ => (),
+    }
 }
 
 fn paragraph(text: &mut String, lines: &str, indent: &str) {

@@ -31,6 +31,7 @@ pub use output::Output;
 pub use policy::{GrantArguments, LimitArguments};
 
 use crate::diagnostic::Diagnostic;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -56,6 +57,31 @@ pub struct Arguments {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// What was typed; ends the process where that is no command, with what to write instead.
+    pub fn read() -> Self {
+        let is_call = std::env::args().skip(1).any(|word| word == "call");
+        Self::try_parse().unwrap_or_else(|error| {
+            if is_call { without_dashes(error).exit() } else { error.exit() }
+        })
+    }
+}
+
+/// Where an argument of a tool was written as a flag, `--name=x`, says how it is written.
+fn without_dashes(mut error: clap::Error) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument || error.get(ContextKind::SuggestedArg).is_some()
+    {
+        return error;
+    }
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let Some(name) = given.strip_prefix("--") else { return error };
+    let tip = format!("arguments of a tool have no dashes: write `{name}=…`");
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 const GUIDE: &str = "\

@@ -81,6 +81,12 @@ pub(super) fn is_path(word: &str) -> bool {
         || path.is_dir()
 }
 
+/// The script of this folder that a bare name leaves the ending off: `greet` for `greet.rhai`.
+pub(super) fn beside(name: &str) -> Option<String> {
+    let file = format!("{name}.rhai");
+    Path::new(&file).is_file().then_some(file)
+}
+
 /// A file, as what its place makes it.
 pub(super) fn locate(path: &Path) -> Location {
     Location::of(path, user_folder().as_deref())

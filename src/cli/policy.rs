@@ -4,7 +4,7 @@
 
 use super::usage;
 use crate::diagnostic::{Diagnostic, Severity, nearest};
-use crate::feature::capability::Capability;
+use crate::feature::capability::{Capability, CapabilityError};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::FeatureId;
@@ -144,7 +144,16 @@ fn parse_grant(
 }
 
 fn capability(text: &str) -> Result<Capability, Box<Diagnostic>> {
-    text.parse::<Capability>().map_err(|reason| split(&reason).into())
+    text.parse::<Capability>().map_err(|reason| {
+        match reason {
+            CapabilityError::Implied(_) => {
+                usage(format!("`{text}` is not granted on its own: it comes with trust"))
+                    .help("write `--trust` for the features of this command")
+            }
+            other => split(&other),
+        }
+        .into()
+    })
 }
 
 /// The features of that name or id.

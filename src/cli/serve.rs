@@ -6,9 +6,10 @@
 use super::output::{Output, count};
 use super::workspace::{Workspace, inactive};
 use super::{ColorWhen, Exit, PathArguments, PolicyArguments};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::call::Failure;
 use crate::feature::catalog::InstalledTool;
+use crate::feature::descriptor::FeatureDescriptor;
 use crate::mcp::{self, FailureObserver, ServeError};
 use clap::Args;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,8 +42,13 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     }
     let catalog = workspace.install(&arguments.policy.grants, output)?;
     workspace.tell_broken(output);
-    for problem in catalog.reports().iter().flat_map(inactive).chain(catalog.diagnostics().to_vec())
-    {
+    let inactive = catalog.reports().iter().flat_map(inactive);
+    // Trust would not make a hook run here.
+    let inactive = inactive.filter(|problem| problem.code != "grant/hook");
+    for problem in inactive.chain(catalog.diagnostics().to_vec()) {
+        output.tell_picture(&problem, None);
+    }
+    for problem in workspace.descriptors().filter_map(unserved_hooks) {
         output.tell_picture(&problem, None);
     }
     let tools = count(catalog.tools().len(), "tool");
@@ -54,6 +60,24 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     let pictures = Pictures { workspace, output: Mutex::new(Output::new(color)) };
     mcp::serve_stdio(Arc::new(pod), Some(Arc::new(pictures))).map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)
+}
+
+/// Says that the hooks of a feature guard nothing here.
+fn unserved_hooks(feature: &FeatureDescriptor) -> Option<Diagnostic> {
+    let names: Vec<_> = feature.hooks.iter().map(|hook| format!("`{}`", hook.name)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "`{}` has {} that this version of `serve` does not run, trusted or not: {}",
+        feature.id,
+        count(names.len(), "hook"),
+        names.join(", ")
+    );
+    let mut problem = Diagnostic::operator("mcp/hooks", message)
+        .help("do not rely on it as a guard; `peasy call` asks a hook about one event");
+    problem.severity = Severity::Warning;
+    Some(problem)
 }
 
 /// Who must act where the server could not go on: a client that did not keep to the protocol, or we.

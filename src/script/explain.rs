@@ -8,6 +8,7 @@ use super::frame::{Assertion, CallerError, Refusal};
 use super::host;
 use super::meter::{self, Kill};
 use super::native::display::{self, Style};
+use super::remedy;
 use super::sandbox::SandboxError;
 use super::source::{SourceFile, SourceTree};
 use crate::diagnostic::{Diagnostic, Span};
@@ -108,9 +109,25 @@ impl Explainer<'_> {
             E::ErrorMismatchDataType(wanted, given, _)
             | E::ErrorMismatchOutputType(wanted, given, _) => Diagnostic::author(
                 "script/type",
-                format!("a value of type {wanted} is needed here, and this is a value of type {given}"),
-            ),
-            other => Diagnostic::author("script/error", lowercase_first(&message(other))),
+                format!(
+                    "a value of type {} is needed here, and this is a value of type {}",
+                    readable(wanted),
+                    readable(given)
+                ),
+            )
+            .help(type_help(wanted, given)),
+            E::ErrorFor(_) => Diagnostic::author(
+                "script/error",
+                "this value cannot be looped over; lists, texts and ranges can",
+            )
+            .help("over a map: `for key in map.keys() { let value = map[key]; … }`")
+            .help("where there may be nothing: `for item in list ?? [] { … }`"),
+            other => {
+                let message = readable(&lowercase_first(&message(other)));
+                let help = property_help(&message);
+                let problem = Diagnostic::author("script/error", message);
+                help.into_iter().fold(problem, Diagnostic::help)
+            }
         }
     }
 }
@@ -214,8 +231,10 @@ pub(crate) fn limit_passed(limit: Limit, limits: &Limits) -> Diagnostic {
 fn raise(limit: Limit, bound: u64) -> String {
     if bound < limit.default_value() {
         return format!(
-            "the bound was lowered from {}; look for `@limit {limit}`",
-            limit.default_value()
+            "the bound was lowered from {} {}; look for `@limit {limit}` in the script and for \
+             `--limit {limit}=…` on the command line",
+            limit.default_value(),
+            limit.unit()
         );
     }
     let (ceiling, unit) = (limit.ceiling(), limit.unit());
@@ -308,12 +327,104 @@ fn module_not_found(name: &str) -> Diagnostic {
 }
 
 fn function_not_found(signature: &str) -> Diagnostic {
-    let name = signature.split([' ', '(']).next().unwrap_or(signature);
+    let shown = readable(signature);
+    let (name, types) = shown.split_once(" (").unwrap_or((&shown, ""));
+    let types: Vec<&str> = match types.strip_suffix(')').unwrap_or(types) {
+        "" => Vec::new(),
+        types => types.split(", ").collect(),
+    };
+    if name.starts_with("anon$") {
+        return Diagnostic::author(
+            "script/unknown-function",
+            format!(
+                "the closure is given {}, and takes another number of parameters",
+                match types.as_slice() {
+                    [] => "nothing".to_owned(),
+                    types => format!("({})", types.join(", ")),
+                }
+            ),
+        )
+        .help(
+            "the key of `list::sort_by`, `list::group_by` and their like takes one value: \
+             `|item| item.name`",
+        );
+    }
+    let help = function_help(name, &types);
     Diagnostic::author(
         "script/unknown-function",
-        format!("no function takes these arguments: `{}`", readable(signature)),
+        format!("no function takes these arguments: `{shown}`"),
     )
-    .help(format!("check the types of what `{name}` is given; `print(type_of(x))` shows one"))
+    .help(help)
+}
+
+/// What to do about a function that takes no values of these types.
+fn function_help(name: &str, types: &[&str]) -> String {
+    let is_word = super::parse::is_identifier(name);
+    if types.contains(&"()") {
+        let example = match (is_word, types) {
+            (false, ["()", _]) => format!("`(value ?? 0) {name} …`"),
+            (false, [_, "()"]) => format!("`… {name} (value ?? 0)`"),
+            _ => "`value ?? \"\"`".to_owned(),
+        };
+        return format!(
+            "`()` stands for what is not there, such as a field that a map does not have; say what \
+             counts instead: {example}"
+        );
+    }
+    match (name, types.first().copied()) {
+        ("int" | "to_int", Some("string")) => return "write `text::parse_int(text)`".to_owned(),
+        ("to_float", Some("string")) => return "write `text::parse_float(text)`".to_owned(),
+        ("log", Some("string")) => return "write `log::info(text)`".to_owned(),
+        (_, Some("char")) if is_word && remedy::is_native(name) => {
+            return "a character is not a text: `c.to_string()` makes it one; a loop over a text \
+                    gives characters"
+                .to_owned();
+        }
+        _ => (),
+    }
+    let kind = types.first().copied().unwrap_or_default();
+    let modules = remedy::modules_with(name, types.len());
+    if types == ["array"] && ["max", "min"].contains(&name) {
+        return format!("write {}", remedy::call_of("list", name, "value", 0));
+    }
+    if is_word && !remedy::is_native(name) {
+        if let Some(module) = remedy::home(&modules, kind) {
+            let arguments = types.len().saturating_sub(1);
+            return format!("write {}", remedy::call_of(module, name, "value", arguments));
+        }
+        if let Some(help) = remedy::of_method(name).or_else(|| remedy::of_function(name)) {
+            return help.to_owned();
+        }
+        return format!("no value has a method `{name}`, and there is no function of that name");
+    }
+    format!("check the types of what `{name}` is given; `print(type_of(x))` shows one")
+}
+
+/// What to do where a value of another type is needed.
+fn type_help(wanted: &str, given: &str) -> String {
+    match (readable(wanted).as_str(), readable(given).as_str()) {
+        ("int", "range") => "write `list::slice(list, start, end)` for a part of a list".to_owned(),
+        ("bool", _) => {
+            "write a comparison, as in `x != ()`, `x > 0` or `x != \"\"`; nothing but `true` is true"
+                .to_owned()
+        }
+        (wanted, "()") => format!("`()` stands for what is not there; `x ?? …` gives a {wanted}"),
+        _ => "`print(type_of(x))` shows the type of a value".to_owned(),
+    }
+}
+
+/// What to write instead of a property that values of a type do not have.
+fn property_help(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown property '")?;
+    let (name, rest) = rest.split_once('\'')?;
+    let kind = rest.split('\'').nth(1)?;
+    if let Some(help) = remedy::of_property(name, kind) {
+        return Some(help.to_owned());
+    }
+    Some(match kind {
+        "()" => format!("`()` stands for what is not there; `x?.{name}` gives `()` then as well"),
+        _ => format!("only maps have fields; this is a value of type `{kind}`"),
+    })
 }
 
 fn constant_changed(name: &str) -> Diagnostic {
@@ -326,6 +437,8 @@ fn constant_changed(name: &str) -> Diagnostic {
 fn readable(signature: &str) -> String {
     let mut text = signature.to_owned();
     for (rust, script) in [
+        ("core::ops::range::RangeInclusive<i64>", "range"),
+        ("core::ops::range::Range<i64>", "range"),
         ("&str | ImmutableString | String", "string"),
         ("ImmutableString", "string"),
         ("i64", "int"),

@@ -19,6 +19,7 @@ mod location;
 pub mod meter;
 mod native;
 mod parse;
+mod remedy;
 pub mod runtime;
 pub mod sandbox;
 #[expect(clippy::module_inception, reason = "a script is what this module is about")]

@@ -4,7 +4,7 @@
 //! Reading never runs the script. What stands here is what the call shim needs; the planner sees
 //! only the descriptor.
 
-use super::analysis::{self, Analysis, Known, Use};
+use super::analysis::{self, Analysis, Known, Use, Valueless};
 use super::annotation::{self, Contribution, Declared};
 use super::parse::Abort;
 use super::source::{self, Loaded, SourceTree};
@@ -151,6 +151,7 @@ fn finish(
     let analysis = analysis::analyse(&loaded, known, requests, &mut problems);
     unused_requests(&declared, &analysis, known, &loaded, &mut problems);
     misplaced_decisions(&declared, &analysis, &loaded, &mut problems);
+    valueless_tools(&declared, &analysis, &loaded, &mut problems);
     if !problems.iter().any(Diagnostic::is_error) {
         problems.extend(annotation::nothing_offered(&declared, &loaded.main));
     }
@@ -292,6 +293,51 @@ fn misplaced_decisions(
                 );
             }
         }
+    }
+}
+
+/// Tools that promise a value and may end without one.
+fn valueless_tools(
+    declared: &Declared,
+    analysis: &Analysis,
+    loaded: &Loaded,
+    problems: &mut Vec<Diagnostic>,
+) {
+    for tool in &declared.contributions.tools {
+        let Some(returns) = &tool.declaration.returns else { continue };
+        let Some((how, span)) = analysis.ending(&tool.function, tool.parameters.len()) else {
+            continue;
+        };
+        if returns.check(serde_json::Value::Null).is_ok() {
+            continue;
+        }
+        let (why, help) = match how {
+            Valueless::Catch => (
+                "`catch` gives `()`, whatever its block ends with",
+                "end the `catch` with `return …;`, or with `fail(…)`",
+            ),
+            Valueless::Loop => {
+                ("a loop gives `()` when it is over", "write what the result is behind the loop")
+            }
+            Valueless::Declaration => {
+                ("it ends in an assignment", "write the value itself as the last statement")
+            }
+            Valueless::If => (
+                "an `if` without `else` gives `()` where its condition does not hold",
+                "add an `else { … }`, or write behind it what the result is then",
+            ),
+            Valueless::Empty => ("a block is empty", "write what the result is"),
+        };
+        let name = &tool.declaration.name;
+        problems.push(
+            Diagnostic::warning(
+                "lint/no-value",
+                format!("`{name}` promises a value, and may end without one: {why}"),
+            )
+            .in_file(&loaded.tree.main.name)
+            .at(span, "")
+            .help(help),
+        );
     }
 }
 

@@ -78,6 +78,32 @@ impl Mismatch {
         }
     }
 
+    /// What to write in the code that made a result.
+    fn help_for_author(&self) -> Option<String> {
+        if self.kind == MismatchKind::Unknown {
+            let known = self.help.as_deref().filter(|help| help.starts_with("did you mean"));
+            let add = "leave it out, or add it to the type of `@returns`".to_owned();
+            return Some(known.map_or(add, str::to_owned));
+        }
+        let wanted = self.expected.split(['(', '?', '[', ' ']).next().unwrap_or_default();
+        let is_list = self.expected.contains("[]");
+        let help = match (wanted, self.got.split(' ').next().unwrap_or_default()) {
+            _ if self.kind != MismatchKind::Type => return None,
+            (_, "null") if self.path.is_empty() => {
+                "the last statement gives no value: write the value there; where there may be none, \
+                 end the type in `?`"
+            }
+            (_, "null") => "say what counts instead, `x ?? …`; or end the type in `?`",
+            _ if is_list => return None,
+            ("string", "int" | "float" | "bool") => "write `value.to_string()`",
+            ("int", "float") => "write `value.round().to_int()`, or another type",
+            ("int", "string") => "write `text::parse_int(value)`",
+            ("float", "string") => "write `text::parse_float(value)`",
+            _ => return None,
+        };
+        Some(help.to_owned())
+    }
+
     /// The mismatch as a diagnostic: the caller's for arguments, the author's for a result.
     pub fn into_diagnostic(self, subject: Subject) -> Diagnostic {
         let blame = match subject {
@@ -86,7 +112,11 @@ impl Mismatch {
         };
         let message = self.message(subject);
         let diagnostic = Diagnostic::new(Severity::Error, blame, self.kind.code(subject), message);
-        match self.help {
+        let help = match subject {
+            Subject::Arguments => self.help,
+            Subject::Result => self.help_for_author().or(self.help),
+        };
+        match help {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         }

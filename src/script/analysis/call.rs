@@ -2,11 +2,12 @@
 
 use super::graph::{Analysis, File, Program, Use, Used};
 use super::known::{Arities, Known, ModuleInfo};
-use super::walk::{Call, Qualified};
+use super::walk::{Call, Method, Qualified, Receiver};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::descriptor::CapabilityRequest;
 use crate::feature::hook::DecisionKind;
 use crate::script::host::Access;
+use crate::script::remedy;
 use crate::script::source::Loaded;
 use rhai::ImmutableString;
 use std::ops::Range;
@@ -74,7 +75,7 @@ impl Resolver<'_, '_> {
             self.call(call);
         }
         for method in &facts.methods {
-            self.method(&method.call);
+            self.method(method);
         }
         for call in &facts.qualified {
             self.qualified(call);
@@ -123,13 +124,33 @@ impl Resolver<'_, '_> {
             return;
         }
         let mut arities = self.program.files[self.file].arities(&call.name, &self.program.nodes);
+        let is_own = !arities.is_empty();
         arities.extend(self.known.globals.get(call.name.as_str()).into_iter().flatten());
         let problem = if arities.is_empty() {
             self.unknown_function(call)
         } else {
-            wrong_arguments(&call.name, call.arguments, &arities)
+            let problem = wrong_arguments(&call.name, call.arguments, &arities);
+            if is_own { problem } else { self.elsewhere(problem, call, &arities) }
         };
         self.problems.push(problem.at(span, ""));
+    }
+
+    /// Where a function of that name takes as many arguments as are given.
+    fn elsewhere(&self, problem: Diagnostic, call: &Call, arities: &Arities) -> Diagnostic {
+        let name = call.name.as_str();
+        let modules = self.known.modules_with(name, call.arguments);
+        let in_module = modules
+            .iter()
+            .find(|module| self.known.modules[**module].functions[name].contains(&call.arguments));
+        if let Some(module) = in_module {
+            let dots = if call.arguments == 0 { "" } else { "…" };
+            return problem.help(format!("or write `{module}::{name}({dots})`"));
+        }
+        if self.known.is_method(name) && arities.contains(&(call.arguments + 1)) {
+            let dots = if call.arguments == 0 { "" } else { "…" };
+            return problem.help(format!("or call it as a method: `value.{name}({dots})`"));
+        }
+        problem
     }
 
     fn unknown_function(&self, call: &Call) -> Diagnostic {
@@ -141,9 +162,20 @@ impl Resolver<'_, '_> {
             return problem
                 .help(format!("to call the closure in `{name}`, write `{name}.call(…)`"));
         }
-        let in_module = self.known.modules.iter().find(|(_, module)| {
-            module.functions.get(name).is_some_and(|arities| arities.contains(&call.arguments))
-        });
+        let own = &self.program.files[self.file].parsed.functions;
+        if let Some(help) = remedy::of_function(name)
+            .filter(|_| nearest(name, own.iter().map(|function| function.name.as_str())).is_none())
+        {
+            return problem.help(help);
+        }
+        let has = |wanted: &dyn Fn(&Arities) -> bool| {
+            self.known
+                .modules
+                .iter()
+                .find(|(_, module)| module.functions.get(name).is_some_and(wanted))
+        };
+        let in_module =
+            has(&|arities| arities.contains(&call.arguments)).or_else(|| has(&|_| true));
         if let Some((module, info)) = in_module {
             let problem = problem.help(format!("write `{module}::{name}(…)`"));
             return match info.access {
@@ -183,30 +215,75 @@ impl Resolver<'_, '_> {
     }
 
     /// What a value can do is not known from the text, so that nothing here is an error.
-    fn method(&mut self, call: &Call) {
+    fn method(&mut self, method: &Method) {
+        let Method { call, receiver, .. } = method;
         self.edges.extend(self.own(&call.name));
         let name = call.name.as_str();
         if !self.own(name).is_empty()
             || name == "call"
-            || self.known.globals.contains_key(name)
-            || self.known.modules.values().any(|module| module.functions.contains_key(name))
+            || self.known.has(name, call.arguments + 1)
+            || self.is_module(receiver)
         {
             return;
         }
         let span = self.program.files[self.file].span(call.position, name.chars().count());
+        let with = match (self.known.globals.contains_key(name), call.arguments) {
+            (false, _) => String::new(),
+            (true, 0) => " without an argument".to_owned(),
+            (true, 1) => " with 1 argument".to_owned(),
+            (true, count) => format!(" with {count} arguments"),
+        };
         let problem = Diagnostic::warning(
             "call/unknown-method",
-            format!("no value has a method `{name}`, unless a map holds a closure of that name"),
+            format!(
+                "no value has a method `{name}`{with}, unless a map holds a closure of that name"
+            ),
         )
         .at(span, "");
+        self.problems.push(self.known_method(problem, call, receiver));
+    }
+
+    /// Adds what to write instead of a method that no value has.
+    fn known_method(&self, problem: Diagnostic, call: &Call, receiver: &Receiver) -> Diagnostic {
+        let (name, shown) = (call.name.as_str(), receiver.shown());
+        if let Some(help) = remedy::of_method(name) {
+            return problem.help(help.replace("value", shown));
+        }
+        let modules = self.known.modules_with(name, call.arguments + 1);
+        if !modules.is_empty() {
+            let calls: Vec<String> = modules
+                .iter()
+                .map(|module| remedy::call_of(module, name, shown, call.arguments))
+                .collect();
+            return problem.help(format!("write {}", calls.join(" or ")));
+        }
+        if let Some(arities) = self.known.globals.get(name).filter(|_| self.known.is_method(name)) {
+            let counts: Vec<String> =
+                arities.iter().filter(|count| **count > 0).map(|c| (c - 1).to_string()).collect();
+            return problem.help(format!("as a method it takes {}", counts.join(" or ")));
+        }
         let natives = self.known.globals.keys().map(String::as_str);
+        let natives = natives.filter(|name| self.known.is_method(name));
         let near = nearest(name, natives.filter(|name| crate::script::parse::is_identifier(name)));
-        self.problems.push(match near {
+        match near {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None => problem.help(format!(
-                "to call a closure that a map holds, `value.{name}.call(…)` says so"
+                "to call a closure that a map holds, `{shown}.{name}.call(…)` says so"
             )),
-        });
+        }
+    }
+
+    /// Whether a method is called on the name of a module, as in `text.upper(x)`: the name has a
+    /// diagnostic of its own.
+    fn is_module(&self, receiver: &Receiver) -> bool {
+        let (Receiver::Variable(name) | Receiver::Part(name)) = receiver else { return false };
+        let node = &self.program.nodes[self.node];
+        let is_variable = node.facts.locals.iter().chain(node.parameters()).any(|one| one == name);
+        let file = &self.program.files[self.file];
+        !is_variable
+            && (self.known.modules.contains_key(name.as_str())
+                || remedy::of_name(name).is_some()
+                || file.aliases.contains_key(name.as_str()))
     }
 
     fn qualified(&mut self, call: &Qualified) {
@@ -355,16 +432,41 @@ impl Resolver<'_, '_> {
             "True" | "TRUE" => "write `true`".to_owned(),
             "False" | "FALSE" => "write `false`".to_owned(),
             "self" => "write `this`".to_owned(),
+            _ if node.facts.locals.contains(name) => format!(
+                "`{name}` ends with the block that declares it; declare it before: `let {name} = ();`"
+            ),
+            module
+                if self.known.modules.contains_key(module) || file.aliases.contains_key(module) =>
+            {
+                let function = following_word(&file.parsed.file.text, span);
+                format!(
+                    "write `{module}::{}(…)`; the functions of a module are called with `::`",
+                    function.unwrap_or("name")
+                )
+            }
             _ if self.known.globals.contains_key(name.as_str()) => {
                 format!("`{name}` is a function; write a closure: `|x| {name}(x)`")
             }
-            other => match nearest(other, constants.chain(locals)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("declare it: `let {name} = …;`, or give it to the function"),
+            other => match (remedy::of_name(other), nearest(other, constants.chain(locals))) {
+                (Some(help), _) => help.to_owned(),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => {
+                    format!("declare it: `let {name} = …;`, or give it to the function")
+                }
             },
         };
         self.problems.push(problem.at(span, "").help(help));
     }
+}
+
+/// The word behind the dot that follows a place.
+fn following_word(text: &str, span: crate::diagnostic::Span) -> Option<&str> {
+    let line = text.lines().nth(span.line as usize - 1)?;
+    let end = (span.column + span.length) as usize - 1;
+    let start = line.char_indices().nth(end)?.0;
+    let rest = line[start..].trim_start().strip_prefix('.')?.trim_start();
+    let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+    (length > 0).then(|| &rest[..length])
 }
 
 fn wrong_arguments(name: &str, given: usize, arities: &Arities) -> Diagnostic {
@@ -375,11 +477,6 @@ fn wrong_arguments(name: &str, given: usize, arities: &Arities) -> Diagnostic {
         [most @ .., last] => format!("{} or {last}", most.join(", ")),
     };
     let noun = if takes == "1" { "argument" } else { "arguments" };
-    let method = if arities.contains(&(given + 1)) && !name.contains("::") {
-        format!("give it {takes}, or call it as a method: `value.{name}(…)`")
-    } else {
-        format!("give it {takes}")
-    };
     Diagnostic::author(
         "call/wrong-arguments",
         format!(
@@ -387,7 +484,7 @@ fn wrong_arguments(name: &str, given: usize, arities: &Arities) -> Diagnostic {
             if given == 1 { "is" } else { "are" }
         ),
     )
-    .help(method)
+    .help(format!("give it {takes}"))
 }
 
 fn unknown_in_module<'a>(

@@ -1,7 +1,7 @@
 //! The call graph of a feature: its functions and closures in all of its files, which calls which,
 //! and which powers of the host each reaches.
 
-use super::walk::{self, Facts};
+use super::walk::{self, Facts, Valueless};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::capability::Capability;
 use crate::feature::hook::DecisionKind;
@@ -49,6 +49,8 @@ pub(crate) struct Analysis {
     functions: Vec<(ImmutableString, usize, usize)>,
     calls: Vec<Vec<usize>>,
     uses: Vec<Vec<Use>>,
+    /// How functions of the main file end without a value, by node, and where.
+    endings: Vec<Option<(Valueless, Span)>>,
     /// The first use of each kind that the feature answers for, in source order.
     pub used: Vec<Used>,
 }
@@ -56,13 +58,19 @@ pub(crate) struct Analysis {
 impl Analysis {
     /// What a function of the main file reaches, through helpers, closures and imports.
     pub fn reached(&self, function: &str, arity: usize) -> BTreeSet<&Use> {
-        let node = self
-            .functions
-            .iter()
-            .find(|(name, count, _)| name == function && *count == arity)
-            .map(|&(.., node)| node);
+        let node = self.node(function, arity);
         let reached = node.map_or_else(Vec::new, |node| reachable(node, &self.calls));
         reached.into_iter().flat_map(|node| &self.uses[node]).collect()
+    }
+
+    /// How a function of the main file ends without a value, and where that statement begins.
+    pub fn ending(&self, function: &str, arity: usize) -> Option<(Valueless, Span)> {
+        *self.endings.get(self.node(function, arity)?)?
+    }
+
+    fn node(&self, function: &str, arity: usize) -> Option<usize> {
+        let mut functions = self.functions.iter();
+        functions.find(|(name, count, _)| name == function && *count == arity).map(|&(.., at)| at)
     }
 }
 
@@ -260,11 +268,16 @@ impl<'a> Program<'a> {
                 (definition.name.clone(), definition.params.len(), node)
             })
             .collect();
+        let endings = self.files.first().map_or_else(Vec::new, |file| {
+            let own = self.nodes[file.own.clone()].iter();
+            own.map(|node| node.facts.ending.map(|(how, place)| (how, file.span(place, 1))))
+                .collect()
+        });
         let uses = self
             .nodes
             .into_iter()
             .map(|node| node.uses.into_iter().map(|used| used.what).collect());
-        Analysis { functions, calls, uses: uses.collect(), used }
+        Analysis { functions, calls, uses: uses.collect(), endings, used }
     }
 
     /// The feature answers for its own files, and for what these call in the library.

@@ -15,8 +15,8 @@ pub struct Known {
     pub globals: HashMap<String, Arities>,
     /// Host modules by name.
     pub modules: BTreeMap<String, ModuleInfo>,
-    /// Names of natives of which every overload gives `()`.
-    pub silent: HashSet<String>,
+    /// Natives, by name and number of arguments, of which every overload gives `()`.
+    pub silent: HashSet<(String, usize)>,
 }
 
 /// One host module.
@@ -68,11 +68,15 @@ impl Known {
         let built_in = built_in.map(|(name, arity)| (name.to_owned(), arity, false));
         for (name, arity, silent) in registered.into_iter().chain(built_in) {
             if !silent {
-                speaking.insert(name.clone());
+                speaking.insert((name.clone(), arity));
             }
             globals.entry(name).or_default().insert(arity);
         }
-        let silent = globals.keys().filter(|name| !speaking.contains(*name)).cloned().collect();
+        let each = |(name, arities): (&String, &Arities)| -> Vec<(String, usize)> {
+            arities.iter().map(|arity| (name.clone(), *arity)).collect()
+        };
+        let mut silent: HashSet<_> = globals.iter().flat_map(each).collect();
+        silent.retain(|native| !speaking.contains(native));
         let modules = modules
             .iter()
             .map(|module| {
@@ -97,9 +101,32 @@ impl Known {
         rhai::is_valid_function_name(name) && !self.globals.contains_key(name)
     }
 
-    /// Whether a native of that name only ever gives `()`.
-    pub fn gives_nothing(&self, name: &str) -> bool {
-        self.silent.contains(name)
+    /// Whether a native of that name only ever gives `()` when it is called as a method with so many
+    /// arguments.
+    pub fn gives_nothing(&self, name: &str, arguments: usize) -> bool {
+        self.silent.contains(&(name.to_owned(), arguments + 1))
+    }
+
+    /// Whether a function without a module is one that people call on a value, and not a word of its
+    /// own such as `fail` or `deny`.
+    pub fn is_method(&self, name: &str) -> bool {
+        let is_word = name.starts_with("assert")
+            || BUILT_IN.iter().any(|(known, _)| *known == name)
+            || DecisionKind::ALL.iter().any(|kind| kind.name() == name);
+        !is_word && self.globals.contains_key(name)
+    }
+
+    /// The modules for everybody with a function of that name; where some take that many arguments,
+    /// only those.
+    pub(crate) fn modules_with(&self, name: &str, arguments: usize) -> Vec<&str> {
+        let with = |fits: &dyn Fn(&Arities) -> bool| -> Vec<&str> {
+            let open = self.modules.iter().filter(|(_, info)| info.access == Access::Everybody);
+            open.filter(|(_, info)| info.functions.get(name).is_some_and(fits))
+                .map(|(module, _)| module.as_str())
+                .collect()
+        };
+        let exact = with(&|arities| arities.contains(&arguments));
+        if exact.is_empty() { with(&|_| true) } else { exact }
     }
 }
 

@@ -2,11 +2,31 @@
 
 use super::graph::{File, Program};
 use super::known::Known;
-use super::walk::{Call, Habit, Method, Place};
+use super::walk::{Call, Habit, Method, Place, Receiver, Valueless};
 use crate::diagnostic::Diagnostic;
+use crate::script::remedy;
 
-/// Methods of text that change it in place, where other languages give a new text.
-const TEXT_IN_PLACE: [&str; 3] = ["trim", "make_upper", "make_lower"];
+/// Methods that are called for what becomes of a value, where other languages give a new one. One that
+/// ends a function is a slip; `list.push(x)` there is not.
+const MADE_FOR_THE_RESULT: [&str; 14] = [
+    "trim",
+    "make_upper",
+    "make_lower",
+    "replace",
+    "crop",
+    "truncate",
+    "sort",
+    "sort_by",
+    "sort_desc",
+    "order",
+    "order_by",
+    "order_desc",
+    "reverse",
+    "pad",
+];
+
+/// Functions of modules that do something else than the method of their name.
+const OTHER_THAN_THE_METHOD: [&str; 2] = ["truncate", "set"];
 
 /// Looks at the functions of one file.
 pub(super) fn check(
@@ -22,17 +42,22 @@ pub(super) fn check(
     let mut found = Vec::new();
     for node in place.own.clone() {
         for habit in &program.nodes[node].facts.habits {
-            found.extend(explain(habit, program, place));
+            found.extend(explain(habit, node, program, place));
         }
         for method in &program.nodes[node].facts.methods {
-            found.extend(in_place(method, place, program, known));
+            found.extend(in_place(method, node, place, program, known));
         }
     }
     shadows(place, known, &mut found);
     problems.extend(found.into_iter().map(|problem| problem.in_file(&place.parsed.file.name)));
 }
 
-fn explain(habit: &Habit, program: &Program<'_>, file: &File<'_>) -> Option<Diagnostic> {
+fn explain(
+    habit: &Habit,
+    node: usize,
+    program: &Program<'_>,
+    file: &File<'_>,
+) -> Option<Diagnostic> {
     match habit {
         Habit::DecisionDropped(call) => {
             let own = file.arities(&call.name, &program.nodes).contains(&call.arguments);
@@ -55,6 +80,34 @@ fn explain(habit: &Habit, program: &Program<'_>, file: &File<'_>) -> Option<Diag
             .at(file.span(*position, name.chars().count() + 2), "")
             .help(format!("write a closure: `|x| {name}(x)`")),
         ),
+        Habit::ValueDropped { by, position } => {
+            Some(value_dropped(*by).at(file.span(*position, 1), "goes nowhere"))
+        }
+        Habit::Braces { name, position } => {
+            let node = &program.nodes[node];
+            let mut variables = node.facts.locals.iter().chain(node.parameters());
+            variables.any(|variable| variable == name).then(|| {
+                Diagnostic::warning(
+                    "lint/quotes",
+                    format!("`${{{name}}}` stands in double quotes, and stays as it is"),
+                )
+                .at(file.span(*position, 1), "")
+                .help("write the text in backticks: `` `hello ${name}` ``")
+            })
+        }
+    }
+}
+
+fn value_dropped(by: Valueless) -> Diagnostic {
+    match by {
+        Valueless::Catch => {
+            Diagnostic::warning("lint/no-value", "`catch` gives `()`, whatever its block ends with")
+                .help("write `return …;` here, or set a variable that is declared before the `try`")
+        }
+        _ => Diagnostic::warning("lint/no-value", "a loop drops what its block ends with").help(
+            "collect it with `found.push(…)`, make a list with `list.map(|item| …)`, or end the \
+             loop with `break value;`",
+        ),
     }
 }
 
@@ -71,20 +124,22 @@ fn decision_dropped(call: &Call, file: &File<'_>) -> Diagnostic {
 
 fn in_place(
     method: &Method,
+    node: usize,
     file: &File<'_>,
     program: &Program<'_>,
     known: &Known,
 ) -> Option<Diagnostic> {
-    let Method { call, place } = method;
+    let Method { call, place, receiver } = method;
     let name = call.name.as_str();
     if *place == Place::Dropped
-        || !known.gives_nothing(name)
+        || !known.gives_nothing(name, call.arguments)
         || !file.named(name, &program.nodes).is_empty()
     {
         return None;
     }
-    // A function that ends in `list.push(x)` means it; one that ends in `text.trim()` does not.
-    if *place == Place::Returned && !TEXT_IN_PLACE.contains(&name) {
+    if *place == Place::Returned
+        && (!MADE_FOR_THE_RESULT.contains(&name) || lasts(receiver, node, file, program))
+    {
         return None;
     }
     let problem = Diagnostic::warning(
@@ -92,13 +147,35 @@ fn in_place(
         format!("`{name}` changes its value in place and gives `()`, which is used here"),
     )
     .at(file.span(call.position, name.chars().count()), "");
-    let pure = known.modules.iter().find(|(_, module)| {
-        module.functions.get(name).is_some_and(|arities| arities.contains(&(call.arguments + 1)))
-    });
-    Some(match pure {
-        Some((module, _)) => problem.help(format!("write `{module}::{name}(value)`")),
-        None => problem.help(format!("call it first, `value.{name}(…);`, then use `value`")),
+    let shown = receiver.shown();
+    let modules = known.modules_with(name, call.arguments + 1);
+    let is_same = !OTHER_THAN_THE_METHOD.contains(&name);
+    Some(match remedy::home(&modules, "").filter(|_| is_same) {
+        Some(module) => {
+            problem.help(format!("write {}", remedy::call_of(module, name, shown, call.arguments)))
+        }
+        None => {
+            let dots = if call.arguments == 0 { "" } else { "…" };
+            problem.help(format!("call it first, `{shown}.{name}({dots});`, then use `{shown}`"))
+        }
     })
+}
+
+/// Whether what a method changes is there when its function has ended: `this`, or a variable that a
+/// closure shares with the function around it.
+fn lasts(receiver: &Receiver, node: usize, file: &File<'_>, program: &Program<'_>) -> bool {
+    let (Receiver::Variable(name) | Receiver::Part(name)) = receiver else {
+        return *receiver == Receiver::This;
+    };
+    let closure = &program.nodes[node];
+    if !closure.is_closure() {
+        return false;
+    }
+    let around = program.nodes[file.own.clone()].iter();
+    let captured = around
+        .flat_map(|node| &node.facts.captures)
+        .find_map(|(name, count)| (*name == closure.name()).then_some(*count));
+    closure.parameters().iter().take(captured.unwrap_or(0)).any(|shared| shared == name)
 }
 
 /// Rhai binds the element to `this` and gives the index to a parameter, if there is one.

@@ -12,6 +12,7 @@ mod walk;
 pub use known::{Known, ModuleInfo};
 
 pub(crate) use graph::{Analysis, Use};
+pub(crate) use walk::Valueless;
 
 use super::source::Loaded;
 use crate::diagnostic::Diagnostic;

@@ -34,6 +34,63 @@ pub(super) struct Call {
 pub(super) struct Method {
     pub call: Call,
     pub place: Place,
+    pub receiver: Receiver,
+}
+
+/// What a method is called on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Receiver {
+    /// `this`, or a part of it.
+    This,
+    /// A variable.
+    Variable(ImmutableString),
+    /// A part of a variable.
+    Part(ImmutableString),
+    /// What an expression gave.
+    Value,
+}
+
+impl Receiver {
+    fn of(expression: &Expr) -> Self {
+        match expression {
+            Expr::ThisPtr(_) => Self::This,
+            Expr::Variable(parts, ..) if parts.2.path.is_empty() => Self::Variable(parts.1.clone()),
+            _ => Self::Value,
+        }
+    }
+
+    /// What the rest of a chain is called on, behind one link of it.
+    fn behind(self, link: &Expr) -> Self {
+        match self {
+            _ if matches!(link, Expr::MethodCall(..)) => Self::Value,
+            Self::Variable(name) => Self::Part(name),
+            other => other,
+        }
+    }
+
+    /// The variable in words; `value` where it has no name.
+    pub fn shown(&self) -> &str {
+        match self {
+            Self::This => "this",
+            Self::Variable(name) => name,
+            Self::Part(_) | Self::Value => "value",
+        }
+    }
+}
+
+/// A statement that ends a function and gives no value, at least in one way through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Valueless {
+    /// A `for`, `while` or `do` that no `break VALUE` ends.
+    Loop,
+    /// `let`, `const` or an assignment.
+    Declaration,
+    /// The `catch` of a `try`, whatever it ends with.
+    Catch,
+    /// An `if` whose condition may not hold, without an `else`.
+    If,
+    /// An empty block.
+    Empty,
 }
 
 /// A call or a value of a module.
@@ -60,6 +117,10 @@ pub(super) enum Habit {
     IntegerDivision { position: Position, literal: Option<(i64, i64)> },
     /// A callback that is given as the name of a function in quotes.
     ByName { method: ImmutableString, name: ImmutableString, position: Position },
+    /// A value at the end of a `catch` or of a loop, where nothing takes it.
+    ValueDropped { by: Valueless, position: Position },
+    /// A text in double quotes that holds `${name}`.
+    Braces { name: ImmutableString, position: Position },
 }
 
 /// What one function's body holds.
@@ -80,7 +141,15 @@ pub(super) struct Facts {
     /// Decisions of the last statement so far, and the first of its methods: whether it is the
     /// last of its function is known when the next one comes, or none.
     pending: Vec<Call>,
+    /// Values that a `catch` drops at the end of the last statement so far.
+    pending_values: Vec<Habit>,
     settled: usize,
+    /// How often a `break VALUE` or a `return` stood so far.
+    exits: usize,
+    /// How the last statement so far gives no value, and where it begins.
+    pub ending: Option<(Valueless, Position)>,
+    /// Closures that stand in it, and how many variables each captures.
+    pub captures: Vec<(ImmutableString, usize)>,
     /// Whether `this` is used.
     pub uses_this: bool,
 }
@@ -112,17 +181,110 @@ pub(super) fn facts(function: &rhai::Shared<rhai::ScriptFuncDef>) -> Facts {
     AST::new([], module).walk(&mut |path| {
         if let [ASTNode::Stmt(statement)] = path {
             facts.settle();
+            let exits = facts.exits;
             facts.statement(statement, Place::Returned);
+            facts.ending = valueless(statement, facts.exits > exits);
         }
         true
     });
+    let kept = std::mem::take(&mut facts.pending_values);
+    facts.habits.extend(kept);
     facts
+}
+
+/// How a statement at the end of a function gives no value: the engine gives `()` for these, and for
+/// `catch` whatever its block ends with. `has_exit` says that a `break VALUE` or a `return` stands in
+/// it, which may be the only way out of a loop.
+fn valueless(statement: &Stmt, has_exit: bool) -> Option<(Valueless, Position)> {
+    let last = |statements: &[Stmt], position: Position| match statements.last() {
+        Some(last) => valueless(last, has_exit),
+        None => Some((Valueless::Empty, position)),
+    };
+    match statement {
+        Stmt::For(_, position) | Stmt::Do(_, _, position) if !has_exit => {
+            Some((Valueless::Loop, *position))
+        }
+        // `loop` ends by `break` or `return` alone.
+        Stmt::While(flow, position)
+            if !has_exit && !matches!(flow.expr, Expr::Unit(_) | Expr::BoolConstant(true, _)) =>
+        {
+            Some((Valueless::Loop, *position))
+        }
+        Stmt::Var(.., position) => Some((Valueless::Declaration, *position)),
+        Stmt::Assignment(parts) => Some((Valueless::Declaration, parts.1.lhs.start_position())),
+        Stmt::Block(block) => last(block.statements(), block.position()),
+        Stmt::TryCatch(flow, position) => {
+            let caught = flow.branch.statements().last();
+            match caught {
+                Some(caught) if diverges(caught) => last(flow.body.statements(), *position),
+                // That is a habit with a diagnostic of its own.
+                _ if plain_value(flow.branch.statements()).is_some() => None,
+                _ => Some((Valueless::Catch, *position)),
+            }
+        }
+        Stmt::If(flow, position) => {
+            let body = match flow.body.statements().last() {
+                Some(end) if diverges(end) => None,
+                _ => last(flow.body.statements(), *position),
+            };
+            if flow.branch.is_empty() {
+                return Some((Valueless::If, *position));
+            }
+            body.or_else(|| match flow.branch.statements().last() {
+                Some(end) if diverges(end) => None,
+                _ => last(flow.branch.statements(), *position),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether nothing goes on behind a statement.
+fn diverges(statement: &Stmt) -> bool {
+    let ends = |name: &str| matches!(name, "fail" | "exit");
+    match statement {
+        Stmt::Return(..) | Stmt::BreakLoop(..) => true,
+        Stmt::FnCall(call, _) => ends(&call.name),
+        Stmt::Expr(expression) => {
+            matches!(&**expression, Expr::FnCall(call, _) if ends(&call.name))
+        }
+        Stmt::Block(block) => block.statements().last().is_some_and(diverges),
+        Stmt::If(flow, _) => {
+            let ends = |statements: &[Stmt]| statements.last().is_some_and(diverges);
+            ends(flow.body.statements()) && ends(flow.branch.statements())
+        }
+        _ => false,
+    }
+}
+
+/// The place of a value that a block ends with and that does nothing but be one.
+fn plain_value(statements: &[Stmt]) -> Option<Position> {
+    let Stmt::Expr(expression) = statements.last()? else { return None };
+    is_plain(expression).then(|| expression.start_position())
+}
+
+/// Whether an expression only has a value: it calls nothing that a script or the host defines.
+fn is_plain(expression: &Expr) -> bool {
+    match expression {
+        Expr::Unit(_) => false,
+        Expr::Variable(..)
+        | Expr::Property(..)
+        | Expr::InterpolatedString(..)
+        | Expr::Array(..)
+        | Expr::Map(..) => true,
+        Expr::Dot(parts, ..) | Expr::Index(parts, ..) => {
+            is_plain(&parts.lhs) && is_plain(&parts.rhs)
+        }
+        Expr::FnCall(call, _) => call.op_token.is_some() && call.args.iter().all(is_plain),
+        other => other.is_constant(),
+    }
 }
 
 impl Facts {
     /// Another statement follows: what the last one gave is dropped.
     fn settle(&mut self) {
         self.habits.extend(self.pending.drain(..).map(Habit::DecisionDropped));
+        self.pending_values.clear();
         for method in &mut self.methods[self.settled..] {
             if method.place == Place::Returned {
                 method.place = Place::Dropped;
@@ -148,8 +310,12 @@ impl Facts {
     fn statement(&mut self, statement: &Stmt, place: Place) {
         match statement {
             Stmt::If(flow, _) => self.branches(flow, place),
-            Stmt::While(flow, _) | Stmt::Do(flow, ..) => self.branches(flow, Place::Dropped),
+            Stmt::While(flow, _) | Stmt::Do(flow, ..) => {
+                self.dropped_by_loop(flow);
+                self.branches(flow, Place::Dropped);
+            }
             Stmt::For(parts, _) => {
+                self.dropped_by_loop(&parts.2);
                 let (name, counter, flow) = &**parts;
                 self.locals.push(name.name.clone());
                 self.locals.extend(counter.iter().map(|counter| counter.name.clone()));
@@ -172,16 +338,25 @@ impl Facts {
             }
             Stmt::FnCall(call, position) => self.call(call, *position, place),
             Stmt::Block(block) => self.block(block.statements(), place),
-            // Its expression is the variable it declares; its blocks give no value.
+            // Its expression is the variable it declares; the block of `catch` gives no value.
             Stmt::TryCatch(flow, _) => {
                 if let Expr::Variable(parts, ..) = &flow.expr {
                     self.locals.push(parts.1.clone());
                 }
-                self.block(&flow.body, Place::Dropped);
+                if let Some(position) = plain_value(flow.branch.statements()) {
+                    let habit = Habit::ValueDropped { by: Valueless::Catch, position };
+                    match place {
+                        Place::Used => self.habits.push(habit),
+                        Place::Returned => self.pending_values.push(habit),
+                        Place::Dropped => (),
+                    }
+                }
+                self.block(&flow.body, place);
                 self.block(&flow.branch, Place::Dropped);
             }
             Stmt::Expr(expression) => self.expression(expression, place),
             Stmt::BreakLoop(Some(expression), ..) | Stmt::Return(Some(expression), ..) => {
+                self.exits += 1;
                 self.expression(expression, Place::Used);
             }
             Stmt::Import(parts, position) => {
@@ -192,8 +367,15 @@ impl Facts {
         }
     }
 
+    fn dropped_by_loop(&mut self, flow: &FlowControl) {
+        if let Some(position) = plain_value(flow.body.statements()) {
+            self.habits.push(Habit::ValueDropped { by: Valueless::Loop, position });
+        }
+    }
+
     fn expression(&mut self, expression: &Expr, place: Place) {
         match expression {
+            Expr::StringConstant(text, position) => self.braces(text, *position),
             Expr::Variable(..) => self.variable(expression),
             Expr::ThisPtr(_) => self.uses_this = true,
             Expr::DynamicConstant(value, _) => self.constant(value),
@@ -204,16 +386,71 @@ impl Facts {
                 parts.0.iter().for_each(|(_, value)| self.expression(value, Place::Used));
             }
             Expr::FnCall(call, position) => self.call(call, *position, place),
-            Expr::MethodCall(call, position) => self.method(call, *position, place),
-            Expr::Stmt(block) => self.block(block.statements(), place),
-            Expr::Dot(parts, ..) | Expr::Index(parts, ..) => {
+            Expr::MethodCall(call, position) => {
+                self.method(call, *position, place, Receiver::Value);
+            }
+            Expr::Stmt(block) => {
+                if let Some(captured) = closure_of(expression) {
+                    self.captures.push(captured);
+                }
+                self.block(block.statements(), place);
+            }
+            Expr::Dot(parts, ..) => {
                 self.expression(&parts.lhs, Place::Used);
-                self.expression(&parts.rhs, place);
+                self.chain(&parts.rhs, Receiver::of(&parts.lhs), place);
+            }
+            Expr::Index(parts, ..) => {
+                self.expression(&parts.lhs, Place::Used);
+                self.indexed(&parts.rhs, Receiver::of(&parts.lhs), place);
             }
             Expr::And(parts, _) | Expr::Or(parts, _) | Expr::Coalesce(parts, _) => {
                 parts.iter().for_each(|part| self.expression(part, Place::Used));
             }
             _ => (),
+        }
+    }
+
+    /// What follows a dot.
+    fn chain(&mut self, rest: &Expr, receiver: Receiver, place: Place) {
+        match rest {
+            Expr::MethodCall(call, position) => self.method(call, *position, place, receiver),
+            Expr::Dot(parts, ..) => {
+                self.chain(&parts.lhs, receiver.clone(), Place::Used);
+                self.chain(&parts.rhs, receiver.behind(&parts.lhs), place);
+            }
+            Expr::Index(parts, ..) => {
+                self.chain(&parts.lhs, receiver.clone(), Place::Used);
+                self.indexed(&parts.rhs, receiver.behind(&parts.lhs), place);
+            }
+            other => self.expression(other, place),
+        }
+    }
+
+    /// What stands between brackets, and, as the parser has it, all that follows them.
+    fn indexed(&mut self, index: &Expr, receiver: Receiver, place: Place) {
+        match index {
+            Expr::Dot(parts, ..) => {
+                self.expression(&parts.lhs, Place::Used);
+                self.chain(&parts.rhs, receiver.behind(&parts.lhs), place);
+            }
+            Expr::Index(parts, ..) => {
+                self.expression(&parts.lhs, Place::Used);
+                self.indexed(&parts.rhs, receiver.behind(&parts.lhs), place);
+            }
+            other => self.expression(other, place),
+        }
+    }
+
+    /// The names in `${name}` of a text that is none in backticks: there they would be values.
+    fn braces(&mut self, text: &ImmutableString, position: Position) {
+        let mut rest = text.as_str();
+        while let Some((_, after)) = rest.split_once("${") {
+            let Some((name, tail)) = after.split_once('}') else { return };
+            let root = name.split(['.', '[', '(']).next().unwrap_or(name);
+            if super::super::parse::is_identifier(root) {
+                self.habits.push(Habit::Braces { name: root.into(), position });
+            }
+            rest = tail;
         }
     }
 
@@ -278,13 +515,13 @@ impl Facts {
         self.calls.push(called);
     }
 
-    fn method(&mut self, call: &FnCallExpr, position: Position, place: Place) {
+    fn method(&mut self, call: &FnCallExpr, position: Position, place: Place, receiver: Receiver) {
         self.arguments(call);
         let called = Call { name: call.name.clone(), arguments: call.args.len(), position };
         if let Some(callback) = call.args.first() {
             self.callback(&call.name, callback, position);
         }
-        self.methods.push(Method { call: called, place });
+        self.methods.push(Method { call: called, place, receiver });
     }
 
     fn arguments(&mut self, call: &FnCallExpr) {

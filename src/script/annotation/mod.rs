@@ -12,7 +12,7 @@ mod tag;
 mod value;
 
 use super::parse::ParsedFile;
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
 use crate::feature::id::FeatureSource;
 use crate::limit::Limit;
@@ -126,6 +126,11 @@ pub(crate) fn nothing_offered(declared: &Declared, parsed: &ParsedFile) -> Optio
     let problem =
         Diagnostic::note("annotation/nothing-offered", "the file offers no tool, hook or test")
             .in_file(&parsed.file.name);
+    if let Some((span, tag)) = plain_tag(&parsed.file.text) {
+        let mut problem = problem.at(span, "two slashes begin a plain comment");
+        problem.severity = Severity::Warning;
+        return Some(problem.help(format!("write `/// {tag}`, with three slashes")));
+    }
     Some(match parsed.functions.iter().find(|function| !function.private) {
         Some(function) => problem
             .at(function.place(), "")
@@ -133,6 +138,19 @@ pub(crate) fn nothing_offered(declared: &Declared, parsed: &ParsedFile) -> Optio
         None => {
             problem.at(Span::new(1, 1, 1), "").help("write a function with `/// @tool` above it")
         }
+    })
+}
+
+/// The first tag of ours in a comment that is not read: `// @tool`.
+fn plain_tag(text: &str) -> Option<(Span, &'static str)> {
+    text.lines().enumerate().find_map(|(index, line)| {
+        let comment = line.trim_start().strip_prefix("//")?.trim_start();
+        let tag = ["@tool", "@hook", "@test"].into_iter().find(|tag| {
+            let rest = comment.strip_prefix(tag);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        })?;
+        let column = line.chars().count() - line.trim_start().chars().count() + 1;
+        Some((Span::new(index + 1, column, line.trim().chars().count()), tag))
     })
 }
 

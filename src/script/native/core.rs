@@ -7,6 +7,24 @@ use crate::script::native::compare::{Outcome, fail};
 use rhai::Position;
 use rhai::plugin::*;
 
+/// Most decimals that a number is rounded to: a float holds no more.
+const MOST_DECIMALS: i64 = 15;
+
+/// A number rounded to so many decimals, half away from zero; as it is where a float that large has
+/// no decimals.
+pub(crate) fn rounded(number: f64, decimals: i64) -> Outcome<f64> {
+    if !(0..=MOST_DECIMALS).contains(&decimals) {
+        return fail(format!("{decimals} decimals cannot be had; write 0 to {MOST_DECIMALS}"));
+    }
+    let scale = 10_f64.powi(decimals as i32);
+    let scaled = number * scale;
+    // The nearest number with one decimal more, so that 1.005, a little less as a float, goes up.
+    let close = (scaled * 10.0).round() / 10.0;
+    let is_half = (scaled - close).abs() <= scaled.abs() * 4.0 * f64::EPSILON;
+    let scaled = if is_half { close } else { scaled };
+    Ok(if scaled.is_finite() { scaled.round() / scale } else { number })
+}
+
 #[export_module]
 #[expect(clippy::unwrap_used, reason = "the macro writes `unwrap` where the types are known")]
 pub(super) mod natives {
@@ -20,6 +38,18 @@ pub(super) mod natives {
     #[rhai_fn(volatile, return_raw)]
     pub fn exit() -> Outcome<Dynamic> {
         Err(EvalAltResult::Exit(Dynamic::UNIT, Position::NONE).into())
+    }
+
+    /// The number rounded to so many decimals, half away from zero.
+    #[rhai_fn(name = "round", return_raw)]
+    pub fn round_to(number: f64, decimals: i64) -> Outcome<f64> {
+        rounded(number, decimals)
+    }
+
+    /// The number itself: an integer has no decimals.
+    #[rhai_fn(name = "round", return_raw)]
+    pub fn round_int_to(number: i64, decimals: i64) -> Outcome<i64> {
+        rounded(0.0, decimals).map(|_| number)
     }
 
     /// Moves a value out of its variable, which becomes `()`.

@@ -22,6 +22,8 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod trial;
 
+pub(crate) use self::core::rounded;
+
 use rhai::packages::{
     ArithmeticPackage, BasicFnPackage, BasicIteratorPackage, BasicMathPackage, BitFieldPackage,
     LogicPackage, Package,

@@ -478,6 +478,22 @@ fn signatures() -> BTreeSet<String> {
 }
 
 #[test]
+fn numbers_are_rounded_to_decimals() {
+    let engine = ours();
+    for (script, expected) in [
+        ("(0.1 + 0.2).round(2)", "f64 0.3"),
+        ("1.005.round(2)", "f64 1.01"),
+        ("(-2.5).round(0)", "f64 -3.0"),
+        ("1234.5678.round(3)", "f64 1234.568"),
+        ("7.round(2)", "i64 7"),
+        ("1.5.round(16)", "error"),
+        ("7.round(-1)", "error"),
+    ] {
+        assert_eq!(answer(&engine, script), expected, "{script}");
+    }
+}
+
+#[test]
 fn every_native_is_reviewed() {
     let found: Vec<_> = signatures().into_iter().collect();
     let reviewed: Vec<_> = include_str!("reviewed.txt")

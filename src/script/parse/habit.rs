@@ -168,6 +168,11 @@ fn describe(
     let habit = habit_of(around);
     match kind {
         Kind::Reserved(word) => reserved(word, around),
+        Kind::BadInput(LexError::UnexpectedInput(_))
+            if around.here() == "try" && habit.is_some() =>
+        {
+            habit.expect("it was looked at")
+        }
         Kind::BadInput(error) => bad_input(error, around),
         Kind::WrongDocComment => (
             "`///` documents the function right below it, and no function follows here".into(),
@@ -281,6 +286,9 @@ fn habit_of(around: &Around<'_>) -> Option<Found> {
 
 fn habit_before(around: &Around<'_>) -> Option<Found> {
     match around.previous() {
+        "for" if around.here() == "let" => {
+            here("`for` declares its variable by itself", "write `for item in list { … }`")
+        }
         "elif" | "elseif" | "elsif" => {
             previous(format!("`{}` is not a word of Rhai", around.previous()), "write `else if`")
         }
@@ -318,6 +326,40 @@ fn habit_here(around: &Around<'_>) -> Option<Found> {
         "and" => return here("`and` is not a word of Rhai", "write `&&`"),
         "or" => return here("`or` is not a word of Rhai", "write `||`"),
         "then" => return here("`then` is not a word of Rhai", "write `if condition { … }`"),
+        "not" => return here("`not in` is not Rhai", "write `!(item in list)`"),
+        "except" | "rescue" | "finally" => {
+            return here(
+                format!("`{}` is not a word of Rhai", around.here()),
+                "write `try { … } catch (error) { … }`",
+            );
+        }
+        "for" if around.before.contains('[') && !around.statement_starts_with("for") => {
+            return here(
+                "a list is not written with `for` in it",
+                "write `list.map(|i| i * 2)`, with `.filter(|i| …)` before it for an `if`",
+            );
+        }
+        "try" if around.before.trim_end().ends_with('=') => {
+            return here(
+                "`try` is a statement and not a value",
+                "declare the variable before: `let result = (); try { result = …; } catch { … }`",
+            );
+        }
+        "case" if around.before.contains("switch") => {
+            return here("`case` is not a word of Rhai", CASES);
+        }
+        "if" | "unless" if around.statement_starts_with("return") || is_value_before(around) => {
+            return here(
+                "`if` does not follow what it decides",
+                "write `if condition { … } else { … }`; it gives a value",
+            );
+        }
+        "(" if around.previous() == "let" => {
+            return here(
+                "`let` declares one variable",
+                "write `let pair = …; let a = pair[0]; let b = pair[1];`",
+            );
+        }
         "of" if around.statement_starts_with("for") => {
             return here("`for … of` is not Rhai", "write `for item in list { … }`");
         }
@@ -329,7 +371,18 @@ fn habit_here(around: &Around<'_>) -> Option<Found> {
     if after.starts_with("=>") {
         return here("`=>` does not make a function", "write a closure: `|x| x + 1`");
     }
-    if around.statement_starts_with("for (") {
+    if after.starts_with("#{") && around.statement_starts_with("for") {
+        return here(
+            "a map cannot be looped over",
+            "put it into a variable and write `for key in map.keys() { let value = map[key]; … }`",
+        );
+    }
+    if after.starts_with("= ")
+        && ["if", "while"].iter().any(|word| around.statement_starts_with(word))
+    {
+        return here("`=` does not compare", "write `==`");
+    }
+    if around.statement_starts_with("for (") && !around.before.contains(") in") {
         return here(
             "`for` takes no parentheses",
             "write `for item in list { … }`, or `for i in 0..10`",
@@ -355,12 +408,45 @@ fn habit_here(around: &Around<'_>) -> Option<Found> {
         );
     }
     if after.starts_with(':') && !after.starts_with("::") {
-        return here(
-            "`:` is not expected here",
-            "a map is written with `#`: `#{ name: value }`; blocks stand in `{ … }`",
-        );
+        return colon(around);
     }
     None
+}
+
+const CASES: &str = "write `switch value { \"a\" => …, _ => … }`";
+
+/// Whether the statement declares something, and a value stands right before the place.
+fn is_value_before(around: &Around<'_>) -> bool {
+    around.statement_starts_with("let ") && !around.before.trim_end().ends_with(['=', '(', ','])
+}
+
+/// A colon says many things in other languages.
+fn colon(around: &Around<'_>) -> Option<Found> {
+    let starts = |words: &[&str]| words.iter().any(|word| around.statement_starts_with(word));
+    if starts(&["let ", "const "]) && !around.before.contains('=') {
+        let (message, name) = ("a variable has no type in the code", around.previous());
+        return here(message, format!("remove it: `let {name} = …;`"));
+    }
+    let is_indexed = match (around.before.rfind('['), around.before.rfind(']')) {
+        (Some(open), close) => close.is_none_or(|close| close < open),
+        _ => false,
+    };
+    if is_indexed {
+        return here(
+            "`:` does not cut out a part",
+            "write `text::slice(text, start, end)` or `list::slice(list, start, end)`",
+        );
+    }
+    if starts(&["if ", "while ", "for ", "else", "elif "]) {
+        return here("`:` does not begin a block", "write `{ … }` around what belongs to it");
+    }
+    if starts(&["case ", "default"]) || around.before.contains("switch") {
+        return here("`:` does not begin a case", CASES);
+    }
+    here(
+        "`:` is not expected here",
+        "a map is written with `#`: `#{ name: value }`; blocks stand in `{ … }`",
+    )
 }
 
 fn bad_input(error: &LexError, around: &Around<'_>) -> Found {
@@ -379,6 +465,9 @@ fn bad_input(error: &LexError, around: &Around<'_>) -> Found {
                 at("opened here"),
                 vec!["close it with `\"`, or write text of several lines in backticks".into()],
             );
+        }
+        LexError::ImproperSymbol(symbol, _) if symbol == "=" => {
+            return ("`=` does not compare".into(), at(""), vec!["write `==`".into()]);
         }
         LexError::ImproperSymbol(symbol, _) => symbol_help(symbol, around),
         LexError::MalformedEscapeSequence(_) => Some(
@@ -401,6 +490,7 @@ fn symbol_help(symbol: &str, around: &Around<'_>) -> Option<String> {
         "->" if around.is_in_head() => {
             "remove it and write `/// @returns TYPE` above the function".into()
         }
+        "->" if around.statement_starts_with("let") => "write a closure: `|x| x + 1`".into(),
         "->" => "write `.` to reach into a value, `|x| …` for a closure".into(),
         "<-" => "write `<=`, or `< -` with a space".into(),
         ":=" => "write `let name = …;`".into(),
@@ -416,6 +506,18 @@ fn hash_comment() -> Found {
 }
 
 fn reserved(word: &str, around: &Around<'_>) -> Found {
+    if around.before.trim_end().ends_with("::") {
+        let path = format!("{}::{word}", path_before(around));
+        return (
+            format!("there is no `{path}`: `{word}` is a reserved word"),
+            at(""),
+            match word {
+                "match" => vec!["texts are searched with `text::find`, `text::contains`, …".into()],
+                "var" => vec!["a script sees nothing of the environment".into()],
+                _ => Vec::new(),
+            },
+        );
+    }
     let message = format!("`{word}` is a reserved word");
     let help = match word {
         "#" | "#!" => return hash_comment(),
@@ -463,6 +565,13 @@ fn reserved(word: &str, around: &Around<'_>) -> Found {
         helps = vec![keyword_help(word)];
     }
     (message, at(""), helps)
+}
+
+/// The name of the module whose function would stand at the place.
+fn path_before<'a>(around: &Around<'a>) -> &'a str {
+    let path = around.before.trim_end().trim_end_matches(':');
+    let start = path.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+    path.get(start..).unwrap_or_default()
 }
 
 fn after_word(text: &str) -> &str {

@@ -3,10 +3,11 @@
 use super::work::{self, Pace, output, refuse, windows};
 use crate::script::host::ModuleBuilder;
 use crate::script::meter;
+use crate::script::native;
 use crate::script::native::compare::Outcome;
 use crate::script::native::display::{self, Style};
 use crate::script::value::{Kind, prefix};
-use rhai::{Array, Dynamic, ImmutableString, Map};
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
 
 pub(super) fn register(builder: &mut ModuleBuilder) {
     register_forms(builder);
@@ -28,6 +29,12 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
             "/// text::parse_float(\"ten\") // => ()",
         ])
         .function("parse_float", ["text: string", "float?"], parse_float)
+        .docs(&[
+            "/// A number with exactly so many decimals, from 0 to 15, rounded half away from zero.",
+            "/// text::fixed(2.567, 2) // => \"2.57\"",
+            "/// text::fixed(3, 2) // => \"3.00\"",
+        ])
+        .function("fixed", ["number: float", "decimals: int", "string"], fixed)
         .docs(&[
             "/// The text with `&`, `<`, `>` and quotes written so that HTML shows them.",
             "/// text::escape_html(\"<a href='x'>\") // => \"&lt;a href=&#39;x&#39;&gt;\"",
@@ -179,6 +186,36 @@ fn parse_float(text: &str) -> Outcome<Dynamic> {
     meter::charge_bytes(text.len())?;
     let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
     Ok(number.map_or(Dynamic::UNIT, Dynamic::from_float))
+}
+
+fn fixed(number: Dynamic, decimals: i64) -> Outcome<ImmutableString> {
+    let float = match (number.as_float(), number.as_int()) {
+        (Ok(float), _) => float,
+        (_, Ok(int)) => {
+            // Every digit of an integer counts, and a float does not hold them all.
+            native::rounded(0.0, decimals).map_err(|_| no_decimals(decimals))?;
+            let zeros = "0".repeat(usize::try_from(decimals).unwrap_or(0));
+            let point = if decimals == 0 { "" } else { "." };
+            return Ok(format!("{int}{point}{zeros}").into());
+        }
+        _ => {
+            return Err(refuse(format!(
+                "text::fixed: `number` is {}; give it an int or a float",
+                work::a_type(&number)
+            )));
+        }
+    };
+    let rounded = native::rounded(float, decimals).map_err(|_| no_decimals(decimals))?;
+    let mut result = output(32)?;
+    let places = usize::try_from(decimals).unwrap_or(0);
+    // A zero that was rounded to has no sign.
+    let shown = if rounded == 0.0 { 0.0 } else { rounded };
+    Pace::default().write(&mut result, &format!("{shown:.places$}"))?;
+    Ok(result.into())
+}
+
+fn no_decimals(decimals: i64) -> Box<EvalAltResult> {
+    refuse(format!("text::fixed: `decimals` is {decimals}; write one from 0 to 15"))
 }
 
 fn escape_html(text: ImmutableString) -> Outcome<ImmutableString> {

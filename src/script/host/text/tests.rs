@@ -40,6 +40,23 @@ fn words_end_at_white_space_of_any_kind() {
 }
 
 #[test]
+fn decimals_are_rounded_half_away_from_zero() {
+    for (number, decimals, text) in [
+        ("0.1 + 0.2", 2, "0.30"),
+        ("1.005", 2, "1.01"),
+        ("-1.005", 2, "-1.01"),
+        ("2.5", 0, "3"),
+        ("-0.001", 2, "0.00"),
+        ("9223372036854775807", 1, "9223372036854775807.0"),
+    ] {
+        check(&format!("text::fixed({number}, {decimals})"), &format!("\"{text}\""));
+    }
+    check("text::fixed(1e300, 2).len()", "304");
+    check_refused("text::fixed(1.5, 16)", "write one from 0 to 15");
+    check_refused("text::fixed(\"1\", 2)", "give it an int or a float");
+}
+
+#[test]
 fn characters_will_do_for_texts() {
     check("text::split(\"a,b\", ',')", "[\"a\", \"b\"]");
     check("text::pad_start(\"7\", 3, '0')", "\"007\"");
