@@ -12,6 +12,7 @@ pub mod script;
 
 pub mod config;
 pub mod pod;
+mod private;
 pub mod store;
 
 #[cfg(feature = "cli")]

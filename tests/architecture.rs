@@ -61,8 +61,18 @@ fn paths<'a>(code: &'a str, root: &'a str) -> impl Iterator<Item = String> + 'a 
 
 /// `module` names no other module of the crate's top level than these and itself.
 fn uses_only(module: &str, allowed: &[&str]) {
-    let modules =
-        ["diagnostic", "limit", "config", "feature", "script", "store", "pod", "cli", "mcp"];
+    let modules = [
+        "diagnostic",
+        "limit",
+        "private",
+        "config",
+        "feature",
+        "script",
+        "store",
+        "pod",
+        "cli",
+        "mcp",
+    ];
     for (name, place) in named_by(module) {
         if name != module && modules.contains(&name.as_str()) {
             assert!(
@@ -77,11 +87,12 @@ fn uses_only(module: &str, allowed: &[&str]) {
 fn arrows_point_one_way() {
     uses_only("diagnostic", &[]);
     uses_only("limit", &[]);
+    uses_only("private", &[]);
     uses_only("feature", &["diagnostic", "limit"]);
     uses_only("script", &["diagnostic", "limit", "feature"]);
-    uses_only("config", &["diagnostic", "limit", "feature"]);
-    uses_only("store", &["diagnostic", "limit", "feature"]);
-    uses_only("pod", &["diagnostic", "limit", "feature", "store"]);
+    uses_only("config", &["diagnostic", "limit", "private", "feature"]);
+    uses_only("store", &["diagnostic", "limit", "private", "feature"]);
+    uses_only("pod", &["diagnostic", "limit", "private", "feature", "store"]);
     uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);
     let all = ["diagnostic", "limit", "config", "feature", "script", "store", "pod", "mcp"];
     uses_only("cli", &all);

@@ -53,7 +53,7 @@ fn read(file: &Path) -> Option<String> {
 
 #[expect(clippy::disallowed_methods, reason = "a file of this module's own")]
 fn write(state: &Path, text: &[u8]) -> io::Result<()> {
-    super::make_folder(state)?;
+    crate::private::make_folder(state)?;
     let draft = state.join(format!("{FILE}.{}", std::process::id()));
     std::fs::write(&draft, text)?;
     std::fs::rename(&draft, state.join(FILE))

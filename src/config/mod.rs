@@ -6,8 +6,7 @@ pub mod known;
 pub mod policy;
 
 use std::ffi::OsString;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The folders of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,15 +46,6 @@ impl Folders {
     pub fn features(&self) -> PathBuf {
         self.config.join("features")
     }
-}
-
-/// Makes a folder that nobody but its owner can look into.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, FsAccess};
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::{FeatureId, FeatureSource};
-use std::fs::{File, OpenOptions};
+use crate::private;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
@@ -203,9 +204,13 @@ pub fn change(folder: &Path, changes: &[Change]) -> Result<usize, PolicyError> {
         let file = file.clone();
         move |reason| PolicyError::Io { file, act, reason }
     };
-    super::make_folder(folder).map_err(io("written"))?;
+    private::make_folder(folder).map_err(io("written"))?;
     // The lock is on a file of its own: the policy itself is replaced.
-    let lock = private().write(true).create(true).truncate(false).open(folder.join(".policy.lock"));
+    let lock = private::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join(".policy.lock"));
     let lock = lock.map_err(io("written"))?;
     lock.lock().map_err(io("written"))?;
     let (header, text) = match open(&file).and_then(|mut open| read(&mut open)) {
@@ -431,17 +436,10 @@ fn read(file: &mut File) -> io::Result<String> {
     Ok(text)
 }
 
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
 /// The whole new text or the whole old one, whatever happens.
 fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     let draft = file.with_extension("new");
-    let mut open = private().write(true).create(true).truncate(true).open(&draft)?;
+    let mut open = private::options().write(true).create(true).truncate(true).open(&draft)?;
     open.write_all(text)?;
     open.sync_all()?;
     std::fs::rename(&draft, file)

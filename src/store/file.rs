@@ -4,6 +4,7 @@
 
 use super::error::is_damage;
 use super::{Durability, Owner, StoreError};
+use crate::private;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -215,21 +216,9 @@ fn create_private(file: &Path) -> io::Result<()> {
         return Ok(());
     }
     if let Some(folder) = file.parent() {
-        make_folder(folder)?;
+        private::make_folder(folder)?;
     }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map(drop)
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    private::options().write(true).create(true).truncate(false).open(file).map(drop)
 }
 
 /// Moves the file and what SQLite keeps beside it out of the way; gives the new name.

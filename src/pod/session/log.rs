@@ -9,9 +9,10 @@
 use super::entry::{self, Body, Entry, INLINE, Line, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
+use crate::private;
 use crate::store::Durability;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -110,10 +111,11 @@ impl SessionLog {
     pub fn open(folder: &Path, durability: Durability) -> Result<Self, LogError> {
         let path = folder.join(FILE);
         let opened = io_error(&path, "opened");
-        make_folder(folder).map_err(&opened)?;
-        make_folder(&folder.join(BODIES)).map_err(&opened)?;
-        make_folder(&folder.join(INSTANCES)).map_err(&opened)?;
-        let file = private().read(true).append(true).create(true).open(&path).map_err(&opened)?;
+        private::make_folder(folder).map_err(&opened)?;
+        private::make_folder(&folder.join(BODIES)).map_err(&opened)?;
+        private::make_folder(&folder.join(INSTANCES)).map_err(&opened)?;
+        let file =
+            private::options().read(true).append(true).create(true).open(&path).map_err(&opened)?;
         let state = Mutex::new(State { file, tail: Tail::start() });
         let writer = Arc::new(Writer { path: path.clone(), state, dirty: AtomicBool::new(false) });
         let instance = new_instance();
@@ -191,7 +193,7 @@ impl SessionLog {
     fn write_body(&self, path: &Path, text: &[u8]) -> io::Result<()> {
         let draft = path.with_extension(self.next_call());
         let written = (|| {
-            let mut file = private().write(true).create_new(true).open(&draft)?;
+            let mut file = private::options().write(true).create_new(true).open(&draft)?;
             file.write_all(text)?;
             if self.durability == Durability::Always {
                 file.sync_data()?;
@@ -209,7 +211,7 @@ impl Alive {
     /// `begin` is where the lines of this process begin in the file.
     fn new(folder: &Path, instance: &str, begin: u64) -> io::Result<Self> {
         let path = folder.join(INSTANCES).join(instance);
-        let mut file = private().write(true).create_new(true).open(&path)?;
+        let mut file = private::options().write(true).create_new(true).open(&path)?;
         file.lock()?;
         write!(file, "{begin}")?;
         Ok(Self { path, _file: file })
@@ -331,21 +333,6 @@ pub(super) fn now() -> i64 {
 pub(super) fn io_error(file: &Path, act: &'static str) -> impl Fn(io::Error) -> LogError {
     let file = file.to_owned();
     move |reason| LogError::Io { file: file.clone(), act, reason }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// The text of a file from `begin` on.
