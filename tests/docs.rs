@@ -18,12 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 26] = [
+const FAMILIES: [&str; 25] = [
     "config",
     "exec",
     "fs",
     "log",
-    "secret",
     "store",
     "annotation",
     "arguments",

@@ -202,6 +202,25 @@ fn a_torn_last_line_is_cut_off_and_said() {
 }
 
 #[test]
+fn a_call_that_dies_behind_a_torn_line_is_found() {
+    let user = User::new();
+    user.call("count");
+    let mut text = fs::read(user.log()).expect("the log");
+    // Longer than all that the process writes before it dies.
+    text.extend([b'x'; 100_000]);
+    fs::write(user.log(), text).expect("the log is ours");
+    let died = user
+        .peasy(&["call", "counter.rhai", "add", "--grant", "notify:model"])
+        .env("PEASY_TEST_DIE_AFTER", "intent")
+        .status()
+        .expect("the command starts");
+    assert_eq!(died.code(), None);
+    let next = user.call("count");
+    assert!(self::text(&next).1.contains("0 of them completed, 1 void"), "{next:?}");
+    user.assert_sound();
+}
+
+#[test]
 fn a_line_that_was_changed_is_found() {
     let user = User::new();
     user.call("add");

@@ -1,12 +1,13 @@
 //! `peasy grant` and `peasy revoke`: what a feature may do, written down in the user's policy.
 
 use super::output::{BOLD, GOOD, Output, paint};
+use super::policy::split;
 use super::subject::{self, Found};
 use super::workspace::folders;
 use super::{Exit, usage};
 use crate::config::policy::{Change, Policy, change};
 use crate::diagnostic::Diagnostic;
-use crate::feature::capability::Capability;
+use crate::feature::capability::{Capability, CapabilityError};
 use clap::Args;
 
 /// Lets a feature do what it asks for.
@@ -121,15 +122,8 @@ pub fn revoke(arguments: &RevokeCommand, output: &mut Output) -> Result<Exit, Bo
 }
 
 fn parse(texts: &[String]) -> Result<Vec<Capability>, Box<Diagnostic>> {
-    let parse = |text: &String| {
-        text.parse::<Capability>().map_err(|reason| {
-            let text = reason.to_string();
-            Box::new(match text.split_once("; ") {
-                Some((message, help)) => usage(message).help(help),
-                None => usage(text),
-            })
-        })
-    };
+    let parse =
+        |text: &String| text.parse().map_err(|reason: CapabilityError| split(&reason).into());
     texts.iter().map(parse).collect()
 }
 

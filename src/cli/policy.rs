@@ -204,7 +204,7 @@ pub(super) fn did_you_mean(problem: Diagnostic, given: &str, names: &[&str]) -> 
 }
 
 /// A message that joins with `; ` what is wrong and what to do about it.
-fn split(reason: &impl ToString) -> Diagnostic {
+pub(super) fn split(reason: &impl ToString) -> Diagnostic {
     let text = reason.to_string();
     match text.split_once("; ") {
         Some((message, help)) => usage(message).help(help),

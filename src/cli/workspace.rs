@@ -4,7 +4,7 @@
 //! command to show.
 
 use super::exit::is_denial;
-use super::output::Output;
+use super::output::{Output, count};
 use super::place::{self, Places};
 use super::policy::{GrantArguments, LimitArguments};
 use crate::config::Folders;
@@ -223,12 +223,18 @@ impl Workspace {
         });
         let pod = Pod::open(&options, Arc::new(catalog), features.collect())
             .map_err(|error| error.diagnostic())?;
-        let Recovered { completed, void, .. } = pod.recovered();
+        let Recovered { completed, void, open } = pod.recovered();
         if !completed.is_empty() || !void.is_empty() {
             output.tell(format_args!(
                 "a process ended in the middle of its calls: {} of them completed, {} void",
                 completed.len(),
                 void.len()
+            ));
+        }
+        if !open.is_empty() {
+            output.tell(format_args!(
+                "{} of a process that ended cannot be brought to an end yet: the store cannot be read",
+                count(open.len(), "call")
             ));
         }
         Ok(pod)

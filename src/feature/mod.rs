@@ -45,4 +45,4 @@ pub use report::{
 };
 pub use service::{FeatureServiceProvider, HostService, HostServices, ServiceError};
 pub use tool::{Tool, ToolContribution};
-pub use transaction::{Act, CallStart, Detached, Ending, Scratch, SecretText, Transaction};
+pub use transaction::{Act, CallStart, Detached, Ending, Scratch, Transaction};

@@ -1,18 +1,16 @@
-//! What the host does for one call: the state it keeps, the acts it lets out, the secrets it spends.
+//! What the host does for one call: the state it keeps and the acts it lets out.
 //!
 //! A call sees its [`Transaction`] and nothing behind it. What it stages there takes effect when the
 //! catalog commits it, after the result was checked, or not at all. Grants are not looked at here:
 //! whoever asks on behalf of a script has held them against the request, next to the act.
 
 use super::call::{Conditions, Receipt};
-use super::capability::SecretName;
 use super::id::FeatureId;
 use crate::diagnostic::Diagnostic;
 use crate::limit::Limits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -62,13 +60,6 @@ pub trait Transaction: Send + Sync {
     ///
     /// The act cannot be recorded, or this host lets none out (`host/no-world`).
     fn act(&self, act: &Act) -> Result<(), Diagnostic>;
-
-    /// The secret of that name.
-    ///
-    /// # Errors
-    ///
-    /// There is none (`secret/unknown`), or it cannot be read.
-    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic>;
 
     /// The folder that relative paths begin at, canonical; `None` where the host works in none.
     fn workspace(&self) -> Option<&Path>;
@@ -134,38 +125,6 @@ pub enum Act {
         /// Its arguments.
         arguments: Vec<String>,
     },
-    /// A request is sent.
-    Http {
-        /// `GET`, `POST`, …
-        method: String,
-        /// Where to.
-        url: String,
-        /// The names of the secrets that go with it.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        secrets: Vec<String>,
-    },
-}
-
-/// A secret in the host's hands. Neither printed nor serialized.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(String);
-
-impl SecretText {
-    /// Takes a secret in.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself, for where it is spent and for redacting its echo.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(…)")
-    }
 }
 
 /// The transaction of a host that keeps nothing and lets nothing out.
@@ -201,11 +160,6 @@ impl Transaction for Detached {
     fn act(&self, _: &Act) -> Result<(), Diagnostic> {
         Err(Diagnostic::operator("host/no-world", "this host lets nothing out")
             .help("run the feature in a pod, as `peasy call` and `peasy serve` do"))
-    }
-
-    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
-        let message = format!("this host holds no secret `{name}`");
-        Err(Diagnostic::operator("secret/unknown", message))
     }
 
     fn workspace(&self) -> Option<&Path> {
@@ -253,10 +207,6 @@ impl Transaction for Scratch {
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
         Detached.act(act)
-    }
-
-    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
-        Detached.secret(name)
     }
 
     fn workspace(&self) -> Option<&Path> {

@@ -4,11 +4,10 @@ use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
 use super::session::{LogError, Recovered, SessionLog};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
-use crate::feature::capability::SecretName;
 use crate::feature::catalog::{CallOptions, Catalog};
 use crate::feature::hook::HookOutcome;
 use crate::feature::id::FeatureId;
-use crate::feature::transaction::{Act, CallStart, Ending, SecretText, Transaction};
+use crate::feature::transaction::{Act, CallStart, Ending, Transaction};
 use crate::limit::Limit;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::Value;
@@ -324,11 +323,6 @@ impl Transaction for PodTransaction {
         };
         let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone() };
         self.shared.log.append(&entry).map_err(|error| error.diagnostic())
-    }
-
-    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
-        let message = format!("there is no secret `{name}`");
-        Err(Diagnostic::operator("secret/unknown", message))
     }
 
     fn workspace(&self) -> Option<&Path> {

@@ -63,7 +63,8 @@ impl Lease {
         let before = self.size(key)?.unwrap_or(0);
         let after = (key.len() + value.len()) as u64;
         let used = self.used()?;
-        let would = used - before + after;
+        // A file that somebody else has changed may hold more than was counted.
+        let would = used.saturating_sub(before) + after;
         if would > self.quota && would > used {
             return Err(StoreError::Quota { would, most: self.quota });
         }
@@ -87,7 +88,7 @@ impl Lease {
         let mut delete = self.connection()?.prepare_cached("DELETE FROM entry WHERE key = ?1")?;
         delete.execute([key])?;
         drop(delete);
-        self.used = Some(used - before.unwrap_or(0));
+        self.used = Some(used.saturating_sub(before.unwrap_or(0)));
         self.changed |= before.is_some();
         Ok(before.is_some())
     }

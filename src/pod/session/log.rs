@@ -119,8 +119,8 @@ impl SessionLog {
         let state = Mutex::new(State { file, tail: Tail::start() });
         let writer = Arc::new(Writer { path: path.clone(), state, dirty: AtomicBool::new(false) });
         let instance = new_instance();
-        // Taken before the first line, so that nobody takes this process for a dead one.
-        let begin = std::fs::metadata(&path).map_or(0, |about| about.len());
+        // The end of what is whole: behind it may be part of a line, which is cut off.
+        let begin = writer.settled_end()?;
         let alive = Alive::new(folder, &instance, begin).map_err(&opened)?;
         if durability == Durability::Group {
             keep_synced(&writer);
@@ -208,12 +208,15 @@ impl SessionLog {
 }
 
 impl Alive {
-    /// `begin` is where the lines of this process begin in the file.
+    /// `begin` is where the lines of this process begin in the file, at the earliest. Nobody sees the
+    /// lock's file before it is locked, and takes this process for a dead one.
     fn new(folder: &Path, instance: &str, begin: u64) -> io::Result<Self> {
-        let path = folder.join(INSTANCES).join(instance);
-        let mut file = private::options().write(true).create_new(true).open(&path)?;
+        let folder = folder.join(INSTANCES);
+        let (draft, path) = (folder.join(format!(".{instance}")), folder.join(instance));
+        let mut file = private::options().write(true).create_new(true).open(&draft)?;
         file.lock()?;
         write!(file, "{begin}")?;
+        std::fs::rename(&draft, &path)?;
         Ok(Self { path, _file: file })
     }
 }
@@ -223,25 +226,34 @@ impl Writer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, entry: &Entry, sync: bool) -> Result<(), LogError> {
+    /// Lets `act` at the end of the file, where nobody else writes meanwhile.
+    fn at_end<T>(
+        &self,
+        act: impl FnOnce(&mut State) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
         let mut state = self.state();
-        let written = io_error(&self.path, "written");
-        state.file.lock().map_err(&written)?;
-        let outcome = self.append_locked(&mut state, entry, sync);
+        state.file.lock().map_err(io_error(&self.path, "written"))?;
+        let outcome = self.catch_up(&mut state).and_then(|()| act(&mut state));
         // The lock goes with the file at the latest.
         let _ = state.file.unlock();
         outcome
     }
 
-    fn append_locked(&self, state: &mut State, entry: &Entry, sync: bool) -> Result<(), LogError> {
-        self.catch_up(state)?;
-        self.write_line(state, entry)?;
-        if sync {
-            state.file.sync_data().map_err(io_error(&self.path, "written"))?;
-        } else {
-            self.dirty.store(true, Ordering::Release);
-        }
-        Ok(())
+    /// Where the whole lines end.
+    fn settled_end(&self) -> Result<u64, LogError> {
+        self.at_end(|state| Ok(state.tail.end))
+    }
+
+    fn append(&self, entry: &Entry, sync: bool) -> Result<(), LogError> {
+        self.at_end(|state| {
+            self.write_line(state, entry)?;
+            if sync {
+                state.file.sync_data().map_err(io_error(&self.path, "written"))?;
+            } else {
+                self.dirty.store(true, Ordering::Release);
+            }
+            Ok(())
+        })
     }
 
     /// Learns what other processes wrote since, and cuts off a line that one did not finish.

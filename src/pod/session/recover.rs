@@ -24,13 +24,6 @@ pub struct Recovered {
     pub open: Vec<String>,
 }
 
-impl Recovered {
-    /// Whether there was nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.completed.is_empty() && self.void.is_empty() && self.open.is_empty()
-    }
-}
-
 impl SessionLog {
     /// Ends the intents of processes that are dead: those that the store committed are completed, the
     /// others are void.
@@ -101,10 +94,14 @@ struct Dead {
 impl Dead {
     /// `None` for one that lives, or that somebody else sees to.
     fn find(path: PathBuf) -> Option<Self> {
+        let instance = path.file_name()?.to_str()?.to_owned();
+        if instance.starts_with('.') {
+            // Its process is about to open the log, or died before it did.
+            return None;
+        }
         let lock = File::open(&path).ok()?;
         lock.try_lock().ok()?;
-        let instance = path.file_name()?.to_str()?.to_owned();
-        // One that died before it wrote where it began is looked for from the start.
+        // Where it began cannot be read after a power cut, perhaps: then from the start.
         let begin = std::fs::read_to_string(&path).ok()?.trim().parse().unwrap_or(0);
         Some(Self { instance, begin, path, _lock: lock })
     }

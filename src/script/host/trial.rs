@@ -3,13 +3,10 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Cancel, Conditions};
-use crate::feature::capability::SecretName;
 use crate::feature::event::Silent;
 use crate::feature::grant::GrantSet;
 use crate::feature::id::FeatureId;
-use crate::feature::transaction::{
-    Act, CallStart, Detached, Ending, Scratch, SecretText, Transaction,
-};
+use crate::feature::transaction::{Act, CallStart, Detached, Ending, Scratch, Transaction};
 use crate::limit::{Limit, Limits};
 use crate::script::frame::{self, Frame, Refusal, Role};
 use crate::script::meter::{self, Bounds, Spent};
@@ -175,10 +172,6 @@ impl Transaction for Host {
             meanwhile(&self.workspace);
         }
         Ok(())
-    }
-
-    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
-        Detached.secret(name)
     }
 
     fn workspace(&self) -> Option<&Path> {
