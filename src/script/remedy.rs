@@ -111,7 +111,7 @@ pub(crate) fn call_of(module: &str, name: &str, receiver: &str, arguments: usize
 }
 
 /// Of several modules that have a function the one that works on values of type `kind`, as scripts
-/// call it; the first where that says nothing.
+/// call it; where that says nothing, one that works on values of the language, or else the first.
 pub(crate) fn home<'a>(modules: &[&'a str], kind: &str) -> Option<&'a str> {
     let own = match kind {
         "string" | "char" => "text",
@@ -119,7 +119,12 @@ pub(crate) fn home<'a>(modules: &[&'a str], kind: &str) -> Option<&'a str> {
         "map" => "json",
         _ => "",
     };
-    modules.iter().find(|module| **module == own).or(modules.first()).copied()
+    let preferred = [own, "text", "list", "json"];
+    let found = preferred.into_iter().find(|name| modules.contains(name));
+    found
+        .and_then(|name| modules.iter().find(|module| **module == name))
+        .or(modules.first())
+        .copied()
 }
 
 /// Modules that everybody may call and that have a function of that name; where some take that many

@@ -168,15 +168,7 @@ impl Resolver<'_, '_> {
         {
             return problem.help(help);
         }
-        let has = |wanted: &dyn Fn(&Arities) -> bool| {
-            self.known
-                .modules
-                .iter()
-                .find(|(_, module)| module.functions.get(name).is_some_and(wanted))
-        };
-        let in_module =
-            has(&|arities| arities.contains(&call.arguments)).or_else(|| has(&|_| true));
-        if let Some((module, info)) = in_module {
+        if let Some((module, info)) = self.known.module_with(name, call.arguments) {
             let problem = problem.help(format!("write `{module}::{name}(…)`"));
             return match info.access {
                 Access::Everybody => problem,

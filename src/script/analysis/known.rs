@@ -28,6 +28,15 @@ pub struct ModuleInfo {
     pub functions: BTreeMap<String, Arities>,
 }
 
+impl ModuleInfo {
+    fn has(&self, name: &str, arguments: usize) -> bool {
+        self.functions.get(name).is_some_and(|arities| arities.contains(&arguments))
+    }
+}
+
+/// The modules for texts and arrays, whose methods they stand beside.
+const VALUE_MODULES: [&str; 2] = ["text", "list"];
+
 /// Functions that the language provides without registering them, and those that the call shim
 /// registers with every engine, beside the decisions.
 const BUILT_IN: &[(&str, usize)] = &[
@@ -88,6 +97,17 @@ impl Known {
             })
             .collect();
         Self { globals, modules, silent }
+    }
+
+    /// The module to name for a function that was called without one: those that work on values of
+    /// the language come before the others.
+    pub(crate) fn module_with(&self, name: &str, arguments: usize) -> Option<(&str, &ModuleInfo)> {
+        let common = VALUE_MODULES.iter().chain(&["json"]).copied();
+        common
+            .filter_map(|module| self.modules.get_key_value(module))
+            .chain(&self.modules)
+            .find(|(_, module)| module.has(name, arguments))
+            .map(|(module, info)| (module.as_str(), info))
     }
 
     /// Whether a function without a module takes that many arguments.

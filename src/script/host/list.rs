@@ -8,7 +8,7 @@
 mod group;
 mod hash;
 mod index;
-mod order;
+pub(super) mod order;
 mod part;
 mod rank;
 mod record;

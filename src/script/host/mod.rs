@@ -4,20 +4,29 @@
 //! granted. The table knows modules that this host cannot provide as well, so that a script which
 //! asks for one gets a clear answer and not "unknown".
 
+pub(crate) mod csv;
+pub(crate) mod date;
+pub(crate) mod diff;
 pub(crate) mod emit;
 pub(crate) mod exec;
 pub(crate) mod fs;
 pub(crate) mod global;
+pub(crate) mod hash;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod markdown;
 pub(crate) mod notify;
+mod options;
 pub(crate) mod random;
+pub(crate) mod regex;
 pub(crate) mod store;
+pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod time;
 #[cfg(all(test, unix))]
 mod trial;
+pub(crate) mod url;
 
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::Capability;
@@ -92,17 +101,25 @@ pub(crate) fn modules() -> &'static [HostModule] {
     const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
-    static MODULES: [HostModule; 18] = [
+    static MODULES: [HostModule; 26] = [
         silent("emit", emit::module),
         silent("notify", notify::module),
+        open("csv", csv::module),
+        open("date", date::module),
+        open("diff", diff::module),
+        open("hash", hash::module),
         open("json", json::module),
         open("list", list::module),
         open("log", log::module),
+        open("markdown", markdown::module),
         open("random", random::module),
+        open("regex", regex::module),
+        open("table", table::module),
         open("text", text::module),
         open("time", time::module),
         granted("exec", exec::module),
         granted("fs", fs::module),
+        open("url", url::module),
         granted("store", store::module),
         absent("ask", &[]),
         absent("http", &[]),

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 /// Which values come first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(in crate::script::host) enum Direction {
     Ascending,
     Descending,
 }
@@ -92,7 +92,10 @@ pub(super) fn field(
 }
 
 /// The indices of `keys` in the order of the keys. Equal keys stay in the order they had.
-pub(super) fn sorted(keys: &[Dynamic], direction: Direction) -> Outcome<Vec<usize>> {
+pub(in crate::script::host) fn sorted(
+    keys: &[Dynamic],
+    direction: Direction,
+) -> Outcome<Vec<usize>> {
     let directed = |found: Ordering| match direction {
         Direction::Ascending => found,
         Direction::Descending => found.reverse(),
@@ -189,7 +192,10 @@ fn merge(
 }
 
 /// The values of `list` at those places.
-pub(super) fn picked(list: &Array, places: impl ExactSizeIterator<Item = usize>) -> Outcome<Array> {
+pub(in crate::script::host) fn picked(
+    list: &Array,
+    places: impl ExactSizeIterator<Item = usize>,
+) -> Outcome<Array> {
     let mut pace = Pace::default();
     let mut result = array(places.len())?;
     for place in places {

@@ -195,15 +195,15 @@ pub(in crate::script::host) fn array(length: usize) -> Outcome<Array> {
 }
 
 /// The largest character boundary of `text` that is not above `index`.
-pub(super) fn boundary(text: &str, index: usize) -> usize {
+pub(in crate::script::host) fn boundary(text: &str, index: usize) -> usize {
     prefix(text, index).len()
 }
 
 /// Cuts a text into pieces that are small enough to handle between two payments. Pieces end after
 /// white space where there is some near their end.
-pub(super) struct Windows<'a>(&'a str);
+pub(in crate::script::host) struct Windows<'a>(&'a str);
 
-pub(super) fn windows(text: &str) -> Windows<'_> {
+pub(in crate::script::host) fn windows(text: &str) -> Windows<'_> {
     Windows(text)
 }
 
@@ -228,7 +228,7 @@ impl<'a> Iterator for Windows<'a> {
 }
 
 /// How many characters `text` has.
-pub(super) fn count_chars(text: &str) -> Outcome<usize> {
+pub(in crate::script::host) fn count_chars(text: &str) -> Outcome<usize> {
     let mut count = 0;
     for window in windows(text) {
         meter::charge_bytes(window.len())?;
@@ -238,7 +238,7 @@ pub(super) fn count_chars(text: &str) -> Outcome<usize> {
 }
 
 /// Where the character of that index begins; the end of the text where there are fewer.
-pub(super) fn byte_of_char(text: &str, index: usize) -> Outcome<usize> {
+pub(in crate::script::host) fn byte_of_char(text: &str, index: usize) -> Outcome<usize> {
     let (mut left, mut start) = (index, 0);
     for window in windows(text) {
         // A character takes at most four bytes.
@@ -298,12 +298,16 @@ pub(in crate::script::host) fn text_of(
 }
 
 /// A character as a text.
-pub(super) fn character(c: char) -> ImmutableString {
+pub(in crate::script::host) fn character(c: char) -> ImmutableString {
     ImmutableString::from(&*c.encode_utf8(&mut [0; 4]))
 }
 
 /// As [`text_of`], where an empty text would match everywhere.
-pub(super) fn needle(function: &str, name: &str, value: &Dynamic) -> Outcome<ImmutableString> {
+pub(in crate::script::host) fn needle(
+    function: &str,
+    name: &str,
+    value: &Dynamic,
+) -> Outcome<ImmutableString> {
     let text = text_of(function, name, value)?;
     if text.is_empty() {
         return Err(refuse(format!(
@@ -320,13 +324,16 @@ pub(in crate::script::host) fn unreadable(name: &str) -> Box<EvalAltResult> {
 }
 
 /// `part` as a string of its own.
-pub(super) fn copied(part: &str) -> Outcome<ImmutableString> {
+pub(in crate::script::host) fn copied(part: &str) -> Outcome<ImmutableString> {
     meter::reserve(part.len())?;
     meter::charge_bytes(part.len())?;
     Ok(part.into())
 }
 
 /// `part` of `text`: the same string where nothing is missing.
-pub(super) fn kept(text: &ImmutableString, part: &str) -> Outcome<ImmutableString> {
+pub(in crate::script::host) fn kept(
+    text: &ImmutableString,
+    part: &str,
+) -> Outcome<ImmutableString> {
     if part.len() == text.len() { Ok(text.clone()) } else { copied(part) }
 }
