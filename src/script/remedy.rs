@@ -165,7 +165,11 @@ mod tests {
     #[test]
     fn a_function_is_found_in_its_module() {
         assert_eq!(modules_with("upper", 1), ["text"]);
-        assert_eq!(modules_with("format", 1), ["text"], "where the number does not fit either");
+        assert_eq!(
+            modules_with("format", 1),
+            ["date", "text"],
+            "where the number does not fit either"
+        );
         assert_eq!(home(&modules_with("reverse", 1), "string"), Some("text"));
         assert_eq!(home(&modules_with("reverse", 1), "array"), Some("list"));
         assert!(modules_with("no_such", 1).is_empty());
