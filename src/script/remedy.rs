@@ -110,6 +110,16 @@ pub(crate) fn call_of(module: &str, name: &str, receiver: &str, arguments: usize
     format!("`{module}::{name}({receiver}{more})`")
 }
 
+/// Modules that work on values of the language; others work on texts of a kind of their own.
+const GENERAL: [&str; 3] = ["text", "list", "json"];
+
+/// Of several modules that have a function those that work on values of the language, or else all.
+pub(crate) fn general<'a>(modules: &[&'a str]) -> Vec<&'a str> {
+    let general = modules.iter().copied().filter(|module| GENERAL.contains(module));
+    let general: Vec<_> = general.collect();
+    if general.is_empty() { modules.to_vec() } else { general }
+}
+
 /// Of several modules that have a function the one that works on values of type `kind`, as scripts
 /// call it; where that says nothing, one that works on values of the language, or else the first.
 pub(crate) fn home<'a>(modules: &[&'a str], kind: &str) -> Option<&'a str> {
@@ -119,12 +129,9 @@ pub(crate) fn home<'a>(modules: &[&'a str], kind: &str) -> Option<&'a str> {
         "map" => "json",
         _ => "",
     };
-    let preferred = [own, "text", "list", "json"];
-    let found = preferred.into_iter().find(|name| modules.contains(name));
-    found
-        .and_then(|name| modules.iter().find(|module| **module == name))
-        .or(modules.first())
-        .copied()
+    let preferred = std::iter::once(own).chain(GENERAL);
+    let mut found = preferred.filter_map(|name| modules.iter().find(|module| **module == name));
+    found.next().or(modules.first()).copied()
 }
 
 /// Modules that everybody may call and that have a function of that name; where some take that many

@@ -243,8 +243,8 @@ impl Resolver<'_, '_> {
         }
         let modules = self.known.modules_with(name, call.arguments + 1);
         if !modules.is_empty() {
-            let calls: Vec<String> = modules
-                .iter()
+            let calls: Vec<String> = remedy::general(&modules)
+                .into_iter()
                 .map(|module| remedy::call_of(module, name, shown, call.arguments))
                 .collect();
             return problem.help(format!("write {}", calls.join(" or ")));
