@@ -15,6 +15,8 @@ use crate::feature::call::{CallContext, Failure, Headroom, Receipt};
 use crate::feature::id::ChannelName;
 use crate::limit::{Limit, Limits};
 use rhai::{Dynamic, EvalAltResult};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -126,18 +128,25 @@ impl<T> Invocation<T> {
     }
 }
 
-/// Turns what a function returned into data, on the sandbox thread.
-pub(crate) type Convert<T> = fn(&Dynamic, &Limits) -> Result<T, Diagnostic>;
+/// What a call gives back. Its type says what the function is called as.
+pub(crate) trait Returned: Serialize + DeserializeOwned + Send + 'static {
+    const ROLE: Role;
+
+    /// Makes it of what the function returned, on the sandbox thread.
+    ///
+    /// # Errors
+    ///
+    /// The function returned something else.
+    fn of(returned: &Dynamic, limits: &Limits) -> Result<Self, Diagnostic>;
+}
 
 impl Runnable {
     /// Calls `entry` and waits for its answer.
-    pub(crate) fn invoke<T: Send + 'static>(
+    pub(crate) fn invoke<T: Returned>(
         self: &Arc<Self>,
-        role: Role,
         entry: &Entry,
         arguments: Vec<Value>,
         context: &CallContext,
-        convert: Convert<T>,
     ) -> Invocation<T> {
         if let Err(reason) = self.health.examine() {
             return Invocation::refused(unfit(&reason));
@@ -146,7 +155,6 @@ impl Runnable {
         let deadline = context.deadline;
         let call = Call {
             runnable: Arc::clone(self),
-            role,
             entry: entry.clone(),
             context: context.clone(),
             deadline,
@@ -154,7 +162,7 @@ impl Runnable {
         let answer = self.sandbox.run(deadline, move |instances| {
             // The arguments belong to the caller's thread: the call takes a copy that is counted
             // as its own, and the originals go after the count.
-            let invocation = call.run(instances, &arguments, convert);
+            let invocation = call.run(instances, &arguments);
             drop(arguments);
             invocation
         });
@@ -172,19 +180,13 @@ impl Runnable {
 
 struct Call {
     runnable: Arc<Runnable>,
-    role: Role,
     entry: Entry,
     context: CallContext,
     deadline: Instant,
 }
 
 impl Call {
-    fn run<T>(
-        self,
-        instances: &mut Instances,
-        arguments: &[Value],
-        convert: Convert<T>,
-    ) -> Invocation<T> {
+    fn run<T: Returned>(self, instances: &mut Instances, arguments: &[Value]) -> Invocation<T> {
         let started = Instant::now();
         if let Err(diagnostic) = self.prepare(instances) {
             return Invocation::refused(diagnostic);
@@ -194,12 +196,12 @@ impl Call {
         let memory = limits.get(Limit::Memory).min(self.runnable.sandbox.memory());
         meter::begin(self.bounds(limits.get(Limit::Operations), memory));
         frame::enter(Frame::new(
-            self.role,
+            T::ROLE,
             self.context.clone(),
             Arc::clone(&self.runnable.program.grants),
             Arc::clone(&self.runnable.channels),
         ));
-        let run = AssertUnwindSafe(|| self.evaluate(instances, arguments, convert));
+        let run = AssertUnwindSafe(|| self.evaluate(instances, arguments));
         let result = catch_unwind(run);
         let left = frame::leave();
         let mut spent = meter::end();
@@ -240,11 +242,10 @@ impl Call {
         ready
     }
 
-    fn evaluate<T>(
+    fn evaluate<T: Returned>(
         &self,
         instances: &mut Instances,
         arguments: &[Value],
-        convert: Convert<T>,
     ) -> Result<T, Diagnostic> {
         let instance = instances
             .get(&self.runnable.program)
@@ -262,7 +263,7 @@ impl Call {
                 let value = value.flatten();
                 // The value itself is dropped outside, where what stays of it is a leak.
                 meter::handing_out(|| {
-                    convert(&value, limits).map_err(|diagnostic| self.in_function(diagnostic))
+                    T::of(&value, limits).map_err(|diagnostic| self.in_function(diagnostic))
                 })
             }
             Err(error) => meter::handing_out(|| self.fail(&error, instance)),
@@ -360,7 +361,6 @@ mod tests {
     use crate::feature::grant::GrantSet;
     use crate::feature::id::FeatureId;
     use crate::feature::transaction::Detached;
-    use crate::script::runtime::TO_RESULT;
     use crate::script::source::{ImportEdge, SourceFile, SourceTree};
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -418,7 +418,7 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        runnable.invoke(Role::Tool, &entry, arguments, &context, TO_RESULT)
+        runnable.invoke(&entry, arguments, &context)
     }
 
     fn call(
@@ -560,7 +560,7 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        let invoke = || runnable.invoke(Role::Tool, &entry, Vec::new(), &context, TO_RESULT);
+        let invoke = || runnable.invoke::<Value>(&entry, Vec::new(), &context);
         let first = invoke();
         let failure = first.result.expect_err("the sink panics");
         assert_eq!(failure.diagnostics[0].code, "script/panic");

@@ -6,7 +6,7 @@ use super::analysis::Known;
 use super::call::{Entry, Instances, Program};
 use super::compile::{Draft, PARSE_MEMORY};
 use super::frame::Role;
-use super::invoke::{Convert, Invocation, MemoryBound, Runnable, wear};
+use super::invoke::{Invocation, MemoryBound, Returned, Runnable, wear};
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::{engine, explain, host, meter, value};
@@ -262,13 +262,9 @@ struct ScriptTool {
 
 impl Tool for ScriptTool {
     fn call(&self, arguments: Arguments, context: &CallContext) -> Outcome {
-        let Invocation { result, notices, receipt, .. } = self.runnable.invoke(
-            Role::Tool,
-            &self.entry,
-            arguments.into_values().collect(),
-            context,
-            TO_RESULT,
-        );
+        let arguments = arguments.into_values().collect();
+        let Invocation { result, notices, receipt, .. } =
+            self.runnable.invoke(&self.entry, arguments, context);
         Outcome { result, notices, receipt }
     }
 
@@ -297,17 +293,22 @@ impl Tool for ScriptTool {
 const RESULT_SLACK: u64 = 2;
 
 /// What a tool's function returned, as JSON.
-pub(super) const TO_RESULT: Convert<Value> = |returned: &Dynamic, limits: &Limits| {
-    // Text is cut later, with a word about it, so it passes whole here.
-    if let Some(text) = returned.read_lock::<rhai::ImmutableString>() {
-        return Ok(Value::String(text.to_string()));
+impl Returned for Value {
+    const ROLE: Role = Role::Tool;
+
+    fn of(returned: &Dynamic, limits: &Limits) -> Result<Self, Diagnostic> {
+        // Text is cut later, with a word about it, so it passes whole here.
+        if let Some(text) = returned.read_lock::<rhai::ImmutableString>() {
+            return Ok(Self::String(text.to_string()));
+        }
+        let bytes = limits.get(Limit::Result).saturating_mul(RESULT_SLACK);
+        let budget = value::Budget::of_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+        value::to_json(returned, budget).map_err(|error| {
+            let message = format!("the result cannot be given back: {error}");
+            Diagnostic::author("result/not-json", message)
+        })
     }
-    let bytes = limits.get(Limit::Result).saturating_mul(RESULT_SLACK);
-    let budget = value::Budget::of_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
-    value::to_json(returned, budget).map_err(|error| {
-        Diagnostic::author("result/not-json", format!("the result cannot be given back: {error}"))
-    })
-};
+}
 
 struct ScriptHook {
     runnable: Arc<Runnable>,
@@ -317,32 +318,36 @@ struct ScriptHook {
 impl Hook for ScriptHook {
     fn decide(&self, event: Value, context: &CallContext) -> HookOutcome {
         let Invocation { result, notices, diagnostics, receipt } =
-            self.runnable.invoke(Role::Hook, &self.entry, vec![event], context, TO_DECISION);
+            self.runnable.invoke(&self.entry, vec![event], context);
         HookOutcome { decision: result, notices, diagnostics, receipt }
     }
 }
 
-const TO_DECISION: Convert<Decision> = |returned: &Dynamic, _: &Limits| {
-    let decision = match returned.read_lock::<Decision>() {
-        Some(decision) => decision.clone(),
-        None => Decision::Proceed,
-    };
-    if !returned.is_unit() && !returned.is::<Decision>() {
-        let given = value::type_label(returned);
-        return Err(Diagnostic::author(
-            "hook/decision-type",
-            format!("the hook returned a value of type {given}, which is no decision"),
-        )
-        .help("return `deny(…)`, `ask(…)`, `answer(…)`, or nothing to let it pass"));
+impl Returned for Decision {
+    const ROLE: Role = Role::Hook;
+
+    fn of(returned: &Dynamic, _: &Limits) -> Result<Self, Diagnostic> {
+        let decision = match returned.read_lock::<Self>() {
+            Some(decision) => decision.clone(),
+            None => Self::Proceed,
+        };
+        if !returned.is_unit() && !returned.is::<Self>() {
+            let given = value::type_label(returned);
+            return Err(Diagnostic::author(
+                "hook/decision-type",
+                format!("the hook returned a value of type {given}, which is no decision"),
+            )
+            .help("return `deny(…)`, `ask(…)`, `answer(…)`, or nothing to let it pass"));
+        }
+        if super::frame::decided_stricter_than(&decision) {
+            return Err(Diagnostic::author(
+                "hook/decision-dropped",
+                "the hook made a decision and did not return it",
+            )
+            .help(
+                "write `return deny(…);`, or make the decision the last expression without a semicolon",
+            ));
+        }
+        Ok(decision)
     }
-    if super::frame::decided_stricter_than(&decision) {
-        return Err(Diagnostic::author(
-            "hook/decision-dropped",
-            "the hook made a decision and did not return it",
-        )
-        .help(
-            "write `return deny(…);`, or make the decision the last expression without a semicolon",
-        ));
-    }
-    Ok(decision)
-};
+}

@@ -5,8 +5,8 @@
 
 use super::call::Entry;
 use super::frame::Role;
-use super::invoke::Runnable;
-use super::runtime::{ScriptRuntime, TO_RESULT};
+use super::invoke::{Returned, Runnable};
+use super::runtime::ScriptRuntime;
 use super::script::Script;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Cancel, Conditions, Receipt};
@@ -16,6 +16,7 @@ use crate::feature::grant::GrantSet;
 use crate::feature::schema::{Mismatch, Subject};
 use crate::feature::transaction::Scratch;
 use crate::limit::{Limit, Limits};
+use rhai::Dynamic;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -96,6 +97,15 @@ impl ScriptRuntime {
     }
 }
 
+/// What a test returns says nothing.
+impl Returned for () {
+    const ROLE: Role = Role::Test;
+
+    fn of(_: &Dynamic, _: &Limits) -> Result<Self, Diagnostic> {
+        Ok(())
+    }
+}
+
 struct Case<'a> {
     script: &'a Script,
     runnable: &'a Arc<Runnable>,
@@ -119,14 +129,7 @@ impl Case<'_> {
 
     fn test(&self, file: String, line: u32) -> TestResult {
         let limits = self.run.limits.lowered(&self.script.descriptor.limits);
-        let invocation = self.runnable.invoke(
-            Role::Test,
-            self.entry,
-            Vec::new(),
-            &self.context(limits),
-            // What a test returns says nothing.
-            |_, _| Ok(()),
-        );
+        let invocation = self.runnable.invoke::<()>(self.entry, Vec::new(), &self.context(limits));
         let failure = invocation.result.err().and_then(first);
         let receipt = invocation.receipt;
         TestResult { name: self.entry.function.clone(), file, line, failure, receipt }
@@ -157,13 +160,9 @@ impl Case<'_> {
         };
         let limits =
             self.run.limits.lowered(&self.script.descriptor.limits).lowered(&declaration.limits);
-        let invocation = self.runnable.invoke(
-            Role::Tool,
-            self.entry,
-            arguments.into_values().collect(),
-            &self.context(limits),
-            TO_RESULT,
-        );
+        let arguments = arguments.into_values().collect();
+        let invocation =
+            self.runnable.invoke::<Value>(self.entry, arguments, &self.context(limits));
         let outcome = match invocation.result {
             Err(failure) => Err(first(failure).unwrap_or_else(|| {
                 Diagnostic::host("host/empty-failure", "the call failed without a reason")
