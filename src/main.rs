@@ -27,5 +27,6 @@ fn main() -> ExitCode {
         Command::Test(command) => cli::test::run(&command, output),
         #[cfg(feature = "mcp")]
         Command::Serve(command) => cli::serve::run(&command, output),
+        Command::SandboxProcess => cli::sandbox_process::run(output),
     })
 }

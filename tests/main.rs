@@ -9,6 +9,8 @@ mod cli;
 mod docs;
 mod durability;
 mod feature_api;
+#[cfg(unix)]
+mod isolate;
 mod mcp;
 mod mistakes;
 mod policy;

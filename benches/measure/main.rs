@@ -8,6 +8,7 @@ mod allocator;
 mod attacks;
 mod call;
 mod host;
+mod isolate;
 mod limits;
 mod load;
 mod machine;
@@ -38,17 +39,21 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 7] = [
+const MEASURES: [Measure; 8] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
     Measure { name: "threads", about: threads::ABOUT, take: threads::take },
     Measure { name: "words", about: words::ABOUT, take: words::take },
     Measure { name: "store", about: store::ABOUT, take: store::take },
+    Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
 ];
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(isolate::WORD) {
+        return serve_calls();
+    }
     // Cargo adds flags of its own, such as `--bench`.
     let names: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     if let Some(unknown) = names.iter().find(|name| MEASURES.iter().all(|one| one.name != **name)) {
@@ -69,6 +74,19 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// What this program does as a sandbox process of its own.
+fn serve_calls() -> ExitCode {
+    peasy::script::sandbox::quiet_panics();
+    peasy::script::meter::settle_allocator();
+    match peasy::script::isolate::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{}: {problem}", isolate::WORD);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn take(measure: &Measure) {

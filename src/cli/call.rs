@@ -6,7 +6,7 @@ use super::event::{Recorder, TerminalSink};
 use super::output::{DIM, Output, count, paint, safe};
 use super::policy::did_you_mean;
 use super::workspace::{ReadFeature, Workspace};
-use super::{Exit, PolicyArguments, place, refused_as_json, usage};
+use super::{Exit, IsolationArguments, PolicyArguments, place, refused_as_json, usage};
 use crate::diagnostic::{Blame, Diagnostic, Severity, nearest, shell_word};
 use crate::feature::call::{Conditions, Failure, Outcome, Receipt};
 use crate::feature::catalog::{CallOptions, Catalog};
@@ -60,6 +60,8 @@ pub struct CallArguments {
     seed: Option<u64>,
     #[command(flatten)]
     policy: PolicyArguments,
+    #[command(flatten)]
+    isolation: IsolationArguments,
 }
 
 /// Milliseconds since the epoch, a timestamp, or a day.
@@ -91,7 +93,8 @@ pub fn run(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
 fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let is_path = place::is_path(&arguments.target);
     let paths: Vec<PathBuf> = if is_path { vec![(&arguments.target).into()] } else { Vec::new() };
-    let workspace = Workspace::read(&paths, &arguments.policy.limits)?;
+    let workspace =
+        Workspace::read_isolated(&paths, &arguments.policy.limits, arguments.isolation.isolate)?;
     let beside = place::beside(&arguments.target).filter(|_| !is_path);
     workspace.require_some().map_err(|problem| with_file(problem, beside.as_deref()))?;
     let (chosen, words) = match choose(&workspace, arguments, is_path) {

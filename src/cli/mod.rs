@@ -11,6 +11,7 @@ pub mod grant;
 pub mod list;
 pub mod log;
 pub mod new;
+pub mod sandbox_process;
 #[cfg(feature = "mcp")]
 pub mod serve;
 pub mod store;
@@ -28,7 +29,7 @@ mod workspace;
 
 pub use exit::Exit;
 pub use output::Output;
-pub use policy::{GrantArguments, LimitArguments};
+pub use policy::{GrantArguments, Isolation, IsolationArguments, LimitArguments};
 
 use crate::diagnostic::Diagnostic;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -151,6 +152,9 @@ pub enum Command {
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),
+    /// Run calls for another peasy, which starts this for `--isolate process`.
+    #[command(name = sandbox_process::NAME, hide = true)]
+    SandboxProcess,
 }
 
 /// Which features a command is about.

@@ -9,7 +9,7 @@ use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::FeatureId;
 use crate::limit::{Limit, Limits};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// What features are granted, for this command.
 #[derive(Debug, Clone, Default, Args)]
@@ -35,6 +35,31 @@ pub struct LimitArguments {
     /// be repeated.
     #[arg(long = "limit", value_name = "NAME=VALUE", help_heading = "Grants and limits")]
     pub limits: Vec<String>,
+}
+
+/// Where calls run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    /// On threads of this process.
+    #[default]
+    Thread,
+    /// In processes of their own, under a limit of memory: a call that aborts or hangs ends its
+    /// process and nothing else.
+    Process,
+}
+
+/// Where calls run, for this command.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct IsolationArguments {
+    /// Where scripts run.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHERE",
+        default_value = "thread",
+        help_heading = "Grants and limits"
+    )]
+    pub isolate: Isolation,
 }
 
 impl LimitArguments {

@@ -5,7 +5,7 @@
 
 use super::output::{Output, count};
 use super::workspace::{Workspace, inactive};
-use super::{ColorWhen, Exit, PathArguments, PolicyArguments};
+use super::{ColorWhen, Exit, IsolationArguments, PathArguments, PolicyArguments};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::call::Failure;
 use crate::feature::catalog::InstalledTool;
@@ -27,6 +27,8 @@ pub struct ServeArguments {
     paths: PathArguments,
     #[command(flatten)]
     policy: PolicyArguments,
+    #[command(flatten)]
+    isolation: IsolationArguments,
 }
 
 /// Serves until the client closes standard input.
@@ -36,7 +38,11 @@ pub struct ServeArguments {
 /// A path that was named leads to no feature, a flag cannot be understood, or the protocol cannot
 /// be served.
 pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    let workspace = Workspace::read(&arguments.paths.paths, &arguments.policy.limits)?;
+    let workspace = Workspace::read_isolated(
+        &arguments.paths.paths,
+        &arguments.policy.limits,
+        arguments.isolation.isolate,
+    )?;
     if !arguments.paths.paths.is_empty() {
         workspace.require_some()?;
     }

@@ -1,7 +1,7 @@
 //! `peasy test`: the `@test` functions and `@example` calls of features.
 
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, paint, safe};
-use super::policy::LimitArguments;
+use super::policy::{IsolationArguments, LimitArguments};
 use super::workspace::{ReadFeature, Workspace};
 use super::{Exit, ListingArguments, refused_as_json};
 use crate::diagnostic::Diagnostic;
@@ -27,6 +27,8 @@ pub struct TestArguments {
     filter: Option<String>,
     #[command(flatten)]
     limits: LimitArguments,
+    #[command(flatten)]
+    isolation: IsolationArguments,
 }
 
 /// What `--json` prints.
@@ -66,7 +68,8 @@ pub fn run(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<D
 
 fn execute(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let ListingArguments { places, json } = &arguments.listing;
-    let workspace = Workspace::read(&places.paths, &arguments.limits)?;
+    let workspace =
+        Workspace::read_isolated(&places.paths, &arguments.limits, arguments.isolation.isolate)?;
     if !json {
         workspace.require_some()?;
     }

@@ -6,7 +6,8 @@
 use super::exit::is_denial;
 use super::output::{Output, count};
 use super::place::{self, Places};
-use super::policy::{GrantArguments, LimitArguments};
+use super::policy::{GrantArguments, Isolation, LimitArguments};
+use super::sandbox_process;
 use crate::config::Folders;
 use crate::config::known::{self, Known};
 use crate::config::policy::{Policy, Stale, Subject};
@@ -111,8 +112,23 @@ impl Workspace {
     ///
     /// A limit that cannot be chosen, or a program that cannot bound memory.
     pub fn read(paths: &[PathBuf], limits: &LimitArguments) -> Result<Self, Box<Diagnostic>> {
+        Self::read_isolated(paths, limits, Isolation::Thread)
+    }
+
+    /// As [`Self::read`], for calls that run where the user wants them.
+    ///
+    /// # Errors
+    ///
+    /// As well where a process for calls cannot be started.
+    pub fn read_isolated(
+        paths: &[PathBuf],
+        limits: &LimitArguments,
+        isolation: Isolation,
+    ) -> Result<Self, Box<Diagnostic>> {
         let limits = limits.limits()?;
-        let runtime = ScriptRuntime::new(&limits).map_err(no_runtime)?;
+        let runtime = ScriptRuntime::new(&limits)
+            .and_then(|runtime| sandbox_process::isolated(runtime, isolation))
+            .map_err(no_runtime)?;
         let Places { locations, problems, .. } = place::find(paths);
         let outcomes = runtime.read(&locations);
         let features = locations
@@ -298,5 +314,10 @@ fn softened(mut problem: Diagnostic) -> Diagnostic {
 }
 
 fn no_runtime(reason: RuntimeError) -> Diagnostic {
-    Diagnostic::host("host/no-meter", reason.to_string())
+    let text = reason.to_string();
+    match reason {
+        RuntimeError::NoMeter => Diagnostic::host("host/no-meter", text),
+        RuntimeError::NoProcess(_) => Diagnostic::operator("host/no-process", text)
+            .help("without `--isolate process` scripts run on threads of this process"),
+    }
 }

@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 /// Why there is no result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The first is the reason; others add to it (each bad argument is one).
     pub diagnostics: Vec<Diagnostic>,

@@ -16,6 +16,7 @@ use rhai::{
     GlobalRuntimeState, ImmutableString, Locked, Module, ModuleResolver, Position, Scope, Shared,
     Stmt, StmtBlock,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
@@ -28,7 +29,7 @@ pub(crate) struct Program {
 }
 
 /// Where a function is: in the main file, or in a module by its key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub module: Option<String>,
     pub function: String,

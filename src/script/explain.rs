@@ -6,6 +6,8 @@ use super::call::{CompileError, Instance};
 use super::compile::{DIVIDER, SourceError};
 use super::frame::{Assertion, CallerError, Refusal};
 use super::host;
+#[cfg(unix)]
+use super::isolate::process::ProcessError;
 use super::meter::{self, Kill};
 use super::native::display::{self, Style};
 use super::remedy;
@@ -261,6 +263,25 @@ pub(crate) fn sandbox(error: &SandboxError, limits: &Limits) -> Diagnostic {
         .help("a value that holds itself, through a closure, is the usual reason"),
         SandboxError::NoThread(reason) => {
             Diagnostic::operator("host/no-thread", format!("no thread could be started: {reason}"))
+        }
+    }
+}
+
+/// Why a sandbox process gave no outcome.
+#[cfg(unix)]
+pub(crate) fn process(error: &ProcessError, limits: &Limits) -> Diagnostic {
+    match error {
+        ProcessError::Busy => Diagnostic::operator(
+            "call/busy",
+            format!("all sandbox processes were busy for {} ms", limits.get(Limit::Time)),
+        )
+        .help("call again later"),
+        ProcessError::Overdue => limit_passed(Limit::Time, limits)
+            .help("a single native step took too long; the process that ran it was ended"),
+        ProcessError::Died(_) => Diagnostic::author("script/died", error.to_string())
+            .help("what the call staged is forgotten; other calls are not touched"),
+        ProcessError::NoProcess(_) | ProcessError::Stranger | ProcessError::Silent => {
+            Diagnostic::operator("host/no-process", error.to_string())
         }
     }
 }

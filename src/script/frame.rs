@@ -13,6 +13,7 @@ use crate::feature::id::{ChannelName, FeatureId};
 use crate::feature::transaction::Transaction;
 use crate::limit::Limit;
 use rhai::{Dynamic, EvalAltResult, Position};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub(crate) type Native<T = ()> = Result<T, Box<EvalAltResult>>;
 
 /// What a function was called as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
     Tool,
     Hook,

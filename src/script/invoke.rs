@@ -7,6 +7,9 @@ use super::call::{CompileError, Entry, Instance, Instances, Program};
 use super::compile::PARSE_MEMORY;
 use super::explain::{self, Explainer};
 use super::frame::{self, Frame, Role};
+#[cfg(unix)]
+use super::isolate::process::Ended;
+use super::isolate::process::Processes;
 use super::meter::{self, Bounds, Spent};
 use super::sandbox::{Overdue, Sandbox, SandboxError, panic_text};
 use super::value;
@@ -31,6 +34,8 @@ const LEAK_BOUND: i64 = 512 * 1024;
 pub(crate) struct Runnable {
     pub program: Arc<Program>,
     pub sandbox: Sandbox,
+    /// Where calls run instead, if the host wants them out of its own process.
+    pub processes: Option<Processes>,
     pub channels: Arc<[ChannelName]>,
     pub memory: MemoryBound,
     pub health: Health,
@@ -152,41 +157,98 @@ impl Runnable {
             return Invocation::refused(unfit(&reason));
         }
         let begun = Instant::now();
-        let deadline = context.deadline;
-        let call = Call {
-            runnable: Arc::clone(self),
-            entry: entry.clone(),
-            context: context.clone(),
-            deadline,
+        let mut invocation = match &self.processes {
+            None => self.invoke_here(entry, arguments, context),
+            Some(processes) => self.invoke_in(processes, entry, arguments, context),
         };
-        let answer = self.sandbox.run(deadline, move |instances| {
+        invocation.receipt.elapsed = begun.elapsed();
+        invocation
+    }
+
+    /// Calls on a sandbox thread of this process.
+    fn invoke_here<T: Returned>(
+        self: &Arc<Self>,
+        entry: &Entry,
+        arguments: Vec<Value>,
+        context: &CallContext,
+    ) -> Invocation<T> {
+        let call = Call::new(Arc::clone(self), entry.clone(), context.clone());
+        let answer = self.sandbox.run(context.deadline, move |instances| {
             // The arguments belong to the caller's thread: the call takes a copy that is counted
             // as its own, and the originals go after the count.
             let invocation = call.run(instances, &arguments);
             drop(arguments);
             invocation
         });
-        let mut invocation = answer.unwrap_or_else(|error| {
+        answer.unwrap_or_else(|error| {
             let diagnostic = explain::sandbox(&error, &context.limits);
             if let SandboxError::Overdue(job) = error {
                 self.health.is_overdue(job);
             }
             Invocation::refused(diagnostic)
-        });
-        invocation.receipt.elapsed = begun.elapsed();
-        invocation
+        })
+    }
+
+    /// Calls in a process of its own.
+    #[cfg(unix)]
+    fn invoke_in<T: Returned>(
+        &self,
+        processes: &Processes,
+        entry: &Entry,
+        arguments: Vec<Value>,
+        context: &CallContext,
+    ) -> Invocation<T> {
+        let (program, channels) = (&self.program, &self.channels);
+        match processes.call(program, channels, T::ROLE, entry, arguments, context) {
+            Ok(Ended { result, notices, diagnostics, receipt, .. }) => {
+                let read = |value| {
+                    serde_json::from_value(value)
+                        .map_err(|error| Diagnostic::host("host/lost", error.to_string()).into())
+                };
+                Invocation { result: result.and_then(read), notices, diagnostics, receipt }
+            }
+            Err(error) => Invocation::refused(explain::process(&error, &context.limits)),
+        }
     }
 }
 
-struct Call {
+impl Runnable {
+    /// Elsewhere there are no such processes.
+    #[cfg(not(unix))]
+    fn invoke_in<T: Returned>(
+        &self,
+        processes: &Processes,
+        _: &Entry,
+        _: Vec<Value>,
+        _: &CallContext,
+    ) -> Invocation<T> {
+        match *processes {}
+    }
+}
+
+/// One call, ready to run on a sandbox thread.
+pub(crate) struct Call {
     runnable: Arc<Runnable>,
     entry: Entry,
     context: CallContext,
-    deadline: Instant,
 }
 
 impl Call {
-    fn run<T: Returned>(self, instances: &mut Instances, arguments: &[Value]) -> Invocation<T> {
+    pub(crate) fn new(runnable: Arc<Runnable>, entry: Entry, context: CallContext) -> Self {
+        Self { runnable, entry, context }
+    }
+
+    /// The name of the function.
+    #[cfg(unix)]
+    pub(crate) fn function(&self) -> &str {
+        &self.entry.function
+    }
+
+    pub(crate) fn run<T: Returned>(
+        self,
+        instances: &mut Instances,
+        arguments: &[Value],
+    ) -> Invocation<T> {
         let started = Instant::now();
         if let Err(diagnostic) = self.prepare(instances) {
             return Invocation::refused(diagnostic);
@@ -309,7 +371,7 @@ impl Call {
         Bounds {
             operations,
             memory: (self.runnable.memory == MemoryBound::Metered).then_some(memory),
-            deadline: self.deadline,
+            deadline: self.context.deadline,
             stop: self.context.cancel.flag(),
         }
     }
@@ -395,6 +457,7 @@ mod tests {
                 requested: Vec::new(),
             }),
             sandbox: Sandbox::new(1, Limit::Memory.default_value()),
+            processes: None,
             channels: Arc::new([]),
             memory: MemoryBound::Metered,
             health: Health::default(),

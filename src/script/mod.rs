@@ -15,6 +15,7 @@ mod frame;
 mod guard;
 mod host;
 mod invoke;
+pub mod isolate;
 mod location;
 pub mod meter;
 mod native;

@@ -7,6 +7,9 @@ use super::call::{Entry, Instances, Program};
 use super::compile::{Draft, PARSE_MEMORY};
 use super::frame::Role;
 use super::invoke::{Invocation, MemoryBound, Returned, Runnable, wear};
+#[cfg(unix)]
+use super::isolate::Launch;
+use super::isolate::process::Processes;
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::{engine, explain, host, meter, value};
@@ -30,7 +33,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Why no runtime could be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuntimeError {
     /// The program does not count allocations.
     #[error(
@@ -38,6 +41,9 @@ pub enum RuntimeError {
          declare it as the `#[global_allocator]`, or ask for `MemoryBound::Unbounded`"
     )]
     NoMeter,
+    /// No sandbox process could be started.
+    #[error("{0}")]
+    NoProcess(String),
 }
 
 /// What scripts need to be read and run: threads, and the functions that they may name. Clones
@@ -45,6 +51,8 @@ pub enum RuntimeError {
 #[derive(Clone)]
 pub struct ScriptRuntime {
     sandbox: Sandbox,
+    /// Where calls run, if not on threads of the sandbox.
+    processes: Option<Processes>,
     memory: MemoryBound,
     limits: Arc<Limits>,
 }
@@ -74,9 +82,23 @@ impl ScriptRuntime {
         Self::with_bound(limits, MemoryBound::Unbounded)
     }
 
+    /// The same runtime, with calls that run in processes of their own.
+    ///
+    /// # Errors
+    ///
+    /// The first of them cannot be started.
+    #[cfg(unix)]
+    pub fn isolated(self, launch: Launch) -> Result<Self, RuntimeError> {
+        let (most, memory) = (self.sandbox.size(), self.sandbox.memory());
+        let processes = Processes::new(launch, most, memory, self.memory);
+        let processes =
+            Some(processes.map_err(|error| RuntimeError::NoProcess(error.to_string()))?);
+        Ok(Self { processes, ..self })
+    }
+
     fn with_bound(limits: &Limits, memory: MemoryBound) -> Self {
         let sandbox = Sandbox::with_memory(limits.get(Limit::Memory));
-        Self { sandbox, memory, limits: Arc::new(limits.clone()) }
+        Self { sandbox, processes: None, memory, limits: Arc::new(limits.clone()) }
     }
 
     /// Sandbox threads that were given up and still run.
@@ -162,6 +184,7 @@ impl ScriptRuntime {
         Arc::new(Runnable {
             program: Arc::new(program),
             sandbox: self.sandbox.clone(),
+            processes: self.processes.clone(),
             channels,
             memory: self.memory,
             health: Default::default(),

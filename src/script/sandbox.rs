@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub const THREAD_NAME: &str = "peasy-sandbox";
 
 /// How long past its deadline a job may take to end: one native step that was under way.
-const GRACE: Duration = Duration::from_millis(80);
+pub(crate) const GRACE: Duration = Duration::from_millis(80);
 
 /// How long past that a job may still run before its thread counts as abandoned: a slow native step
 /// on a busy machine ends, a hang does not.
@@ -35,6 +35,12 @@ const MIN_STACK: usize = 256 << 20;
 /// allocations with their overhead). Dropping, cloning or hashing it natively recurses once a
 /// level, and the largest such frame takes less than 1 KiB in a build without optimization.
 const STACK_PER_MEMORY: usize = 16;
+
+/// Bytes of the stack of a thread for calls that may hold `memory` bytes.
+pub(crate) fn stack_size(memory: u64) -> usize {
+    let bytes = usize::try_from(memory).unwrap_or(usize::MAX);
+    bytes.saturating_mul(STACK_PER_MEMORY).max(MIN_STACK)
+}
 
 /// Runs jobs on threads of its own. Clones share the threads, which end with the last clone.
 #[derive(Clone)]
@@ -153,11 +159,10 @@ impl Sandbox {
     /// A sandbox of at most `size` threads for calls of at most `memory` bytes each. Threads start
     /// when they are needed.
     pub fn new(size: usize, memory: u64) -> Self {
-        let bytes = usize::try_from(memory).unwrap_or(usize::MAX);
         let pool = Arc::new(Pool {
             state: Mutex::default(),
             wake: Condvar::new(),
-            stack: bytes.saturating_mul(STACK_PER_MEMORY).max(MIN_STACK),
+            stack: stack_size(memory),
             memory,
             size: size.max(1),
             interrupts: Mutex::default(),
@@ -186,6 +191,19 @@ impl Sandbox {
         let mut overdue = self.pool.overdue.lock().unwrap_or_else(PoisonError::into_inner);
         overdue.retain(Overdue::is_running);
         overdue.iter().filter(|job| job.is_abandoned()).count()
+    }
+
+    /// Runs `job` on a sandbox thread, and does not wait for it. It must not panic.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread.
+    #[cfg(unix)]
+    pub(crate) fn start(
+        &self,
+        job: impl FnOnce(&mut Instances) + Send + 'static,
+    ) -> Result<(), SandboxError> {
+        self.pool.submit(Job { run: Box::new(job), ticket: Arc::new(Ticket::new()) })
     }
 
     /// Runs `job` on a sandbox thread and waits for it until `deadline` and a little longer.

@@ -15,6 +15,7 @@ pub(crate) use load::{Loaded, load, load_text};
 pub use read::unreadable;
 
 use crate::diagnostic::Span;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,7 +52,7 @@ impl SourceFile {
 }
 
 /// One `import`: who imports what, and under which name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportEdge {
     /// The key of the importing module in [`SourceTree::modules`]; `None` is the main file.
     pub from: Option<String>,
