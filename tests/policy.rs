@@ -42,14 +42,15 @@ impl Person {
         fs::write(self.project().join("teller.rhai"), text).expect("a feature");
     }
 
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peasy"));
+        command.args(arguments).env_clear().env("HOME", self.0.path().join("home"));
+        command.current_dir(self.project());
+        command
+    }
+
     fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_peasy"))
-            .args(arguments)
-            .env_clear()
-            .env("HOME", self.0.path().join("home"))
-            .current_dir(self.project())
-            .output()
-            .expect("the command runs")
+        self.command(arguments).output().expect("the command runs")
     }
 
     /// Exit code, and both streams.
@@ -57,6 +58,38 @@ impl Person {
         let output = self.run(arguments);
         let all = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8_lossy(&all).into_owned())
+    }
+
+    /// As [`Self::says`], at a terminal where `typed` was typed ahead.
+    #[cfg(unix)]
+    fn says_at_terminal(&self, arguments: &[&str], typed: &str) -> (Option<i32>, String) {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        use std::io::{Read, Write};
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let terminal = openpt(flags).expect("a terminal");
+        grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
+        let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+        let name = name.into_string().expect("UTF-8");
+        let side = || fs::OpenOptions::new().read(true).write(true).open(&name).expect("it opens");
+        let mut terminal = fs::File::from(terminal);
+        let mut child = self
+            .command(arguments)
+            .stdin(side())
+            .stdout(std::process::Stdio::piped())
+            .stderr(side())
+            .spawn()
+            .expect("the command runs");
+        terminal.write_all(typed.as_bytes()).expect("it takes what is typed");
+        let mut said = String::new();
+        // The other side is gone with the command; what it wrote is read before that is told.
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = terminal.read(&mut bytes) {
+            said.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        let mut result = String::new();
+        let mut out = child.stdout.take().expect("a pipe");
+        out.read_to_string(&mut result).expect("text");
+        (child.wait().expect("it ends").code(), format!("{result}{said}"))
     }
 
     /// The command that a message tells to run.
@@ -98,6 +131,34 @@ fn what_is_denied_is_granted_by_the_command_in_the_message() {
     );
     assert_eq!(person.says(&["trust", "--undo"]).0, Some(0));
     assert_eq!(person.says(&["call", "teller.rhai", "guard", "tool=rm"]).0, Some(3));
+}
+
+#[cfg(unix)]
+#[test]
+fn at_a_terminal_a_person_is_asked() {
+    let person = Person::new();
+    let call = ["call", "teller.rhai", "tell"];
+    for no in ["n\n", "\n", "\u{4}"] {
+        let (exit, said) = person.says_at_terminal(&call, no);
+        assert_eq!(exit, Some(3), "{said}");
+        assert!(said.contains("Allow it?") && said.contains("allow it with"), "{said}");
+    }
+    // What is allowed once is asked again; a word that is no answer is asked again at once.
+    for _ in 0..2 {
+        let (exit, said) = person.says_at_terminal(&call, "what\no\nonce\n");
+        assert_eq!(exit, Some(0), "{said}");
+        assert_eq!(said.matches("Allow it?").count(), 3, "{said}");
+    }
+    assert_eq!(person.says(&call).0, Some(3), "nothing was written down");
+    let (exit, said) = person.says_at_terminal(&call, "a\na\n");
+    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(person.says(&call).0, Some(0), "it was written down");
+    let (exit, said) = person.says_at_terminal(&["call", "teller.rhai", "guard", "tool=rm"], "");
+    assert_eq!((exit, said.contains("Allow it?")), (Some(0), false), "{said}");
+    // A program that reads the answer is never asked.
+    assert_eq!(person.says(&["revoke", "teller"]).0, Some(0));
+    let json = ["call", "--json", "teller.rhai", "tell"];
+    assert!(!person.says_at_terminal(&json, "a\n").1.contains("Allow it?"));
 }
 
 #[test]

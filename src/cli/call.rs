@@ -1,6 +1,7 @@
 //! `peasy call`: one call of one tool, or one event for one hook.
 
 use super::argument::{self, Expected};
+use super::consent;
 use super::describe::usage_line;
 use super::event::{Recorder, TerminalSink};
 use super::output::{DIM, Output, count, paint, safe};
@@ -104,8 +105,7 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
             return not_found(&workspace, problem, arguments, output);
         }
     };
-    let catalog = workspace.install(&arguments.policy.grants, output)?;
-    chosen.require_active(&catalog)?;
+    let catalog = active_catalog(&workspace, &chosen, arguments, output)?;
     let value = argument::collect(words, chosen.expected()).map_err(|problem| {
         problem.help(format!(
             "usage: peasy call {} {}",
@@ -125,6 +125,30 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
             }
         }
     })
+}
+
+/// A catalog in which the chosen contribution runs. What it lacks is asked for, where a person can
+/// answer.
+///
+/// # Errors
+///
+/// It lacks something, and the person does not allow it or nobody is asked.
+fn active_catalog(
+    workspace: &Workspace,
+    chosen: &Chosen<'_>,
+    arguments: &CallArguments,
+    output: &mut Output,
+) -> Result<Catalog, Box<Diagnostic>> {
+    let mut grants = arguments.policy.grants.clone();
+    loop {
+        let catalog = workspace.install(&grants, output)?;
+        let Err(problem) = chosen.require_active(&catalog) else { return Ok(catalog) };
+        if arguments.json
+            || !consent::ask(workspace, chosen.feature, &problem, &mut grants, output)?
+        {
+            return Err(problem);
+        }
+    }
 }
 
 /// A bare name that a file of this folder has.

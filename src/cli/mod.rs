@@ -19,6 +19,7 @@ pub mod test;
 pub mod trust;
 
 mod argument;
+mod consent;
 mod event;
 mod exit;
 mod output;

@@ -175,6 +175,11 @@ pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
     format!("peasy grant {} {}", command_name(feature), shell_word(&capability.to_string()))
 }
 
+/// The command that takes back what [`grant_command`] allows.
+pub fn revoke_command(feature: &FeatureId, capability: &Capability) -> String {
+    format!("peasy revoke {} {}", command_name(feature), shell_word(&capability.to_string()))
+}
+
 /// The command that gives the features of a project what a feature of the user's own gets.
 pub fn trust_command(feature: &FeatureId) -> String {
     format!("peasy trust {}", command_name(feature))
