@@ -90,7 +90,7 @@ fn arrows_point_one_way() {
     uses_only("private", &[]);
     uses_only("feature", &["diagnostic", "limit"]);
     uses_only("script", &["diagnostic", "limit", "feature"]);
-    uses_only("config", &["diagnostic", "limit", "private", "feature"]);
+    uses_only("config", &["diagnostic", "limit", "private", "feature", "store"]);
     uses_only("store", &["diagnostic", "limit", "private", "feature"]);
     uses_only("pod", &["diagnostic", "limit", "private", "feature", "store"]);
     uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);

@@ -216,3 +216,22 @@ fn a_policy_that_cannot_be_understood_stops_everything() {
     let (exit, said) = person.says(&["call", "teller.rhai", "add", "a=1", "b=2"]);
     assert!(exit == Some(2) && said.contains("error[config/policy]"), "{said}");
 }
+
+#[test]
+fn settings_hold_for_every_command_and_flags_go_before_them() {
+    let person = Person::new();
+    let folder = person.0.path().join("home/.config/peasy");
+    fs::create_dir_all(&folder).expect("a folder");
+    let settings = |text: &str| fs::write(folder.join("config.toml"), text).expect("a file");
+    settings("durability = \"always\"\nisolate = \"process\"\n[limits]\noperations = 1\n");
+    let call = ["call", "teller.rhai", "add", "a=1", "b=2"];
+    let (exit, said) = person.says(&call);
+    assert_eq!((exit, said.contains("limit/operations")), (Some(1), true), "{said}");
+    let more = [&call[..], &["--limit", "operations=1000"]].concat();
+    assert_eq!(person.says(&more), (Some(0), "3\n".into()));
+    settings("isolate = \"proces\"");
+    for command in [&call[..], &["list"], &["check", "teller.rhai"]] {
+        let (exit, said) = person.says(command);
+        assert_eq!((exit, said.contains("config/settings")), (Some(2), true), "{said}");
+    }
+}

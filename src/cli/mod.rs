@@ -30,7 +30,7 @@ mod workspace;
 
 pub use exit::Exit;
 pub use output::Output;
-pub use policy::{GrantArguments, Isolation, IsolationArguments, LimitArguments};
+pub use policy::{GrantArguments, IsolationArguments, LimitArguments};
 
 use crate::diagnostic::Diagnostic;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

@@ -3,12 +3,14 @@
 //! They hold for the command they stand on and are kept nowhere.
 
 use super::usage;
+use crate::config::settings::Isolation;
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::feature::capability::{Capability, CapabilityError};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::FeatureId;
 use crate::limit::{Limit, Limits};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 /// What features are granted, for this command.
@@ -37,39 +39,39 @@ pub struct LimitArguments {
     pub limits: Vec<String>,
 }
 
-/// Where calls run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Isolation {
-    /// On threads of this process.
-    #[default]
-    Thread,
-    /// In processes of their own, under a limit of memory: a call that aborts or hangs ends its
-    /// process and nothing else.
-    Process,
+impl ValueEnum for Isolation {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Thread, Self::Process]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Thread => {
+                PossibleValue::new("thread").help("On threads of this process; the default")
+            }
+            Self::Process => PossibleValue::new("process").help(
+                "In processes of their own, under a limit of memory: a call that aborts or hangs \
+                 ends its process and nothing else",
+            ),
+        })
+    }
 }
 
 /// Where calls run, for this command.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct IsolationArguments {
     /// Where scripts run.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "WHERE",
-        default_value = "thread",
-        help_heading = "Grants and limits"
-    )]
-    pub isolate: Isolation,
+    #[arg(long, value_enum, value_name = "WHERE", help_heading = "Grants and limits")]
+    pub isolate: Option<Isolation>,
 }
 
 impl LimitArguments {
-    /// The bounds in force.
+    /// The bounds in force: `limits` as far as no flag says otherwise.
     ///
     /// # Errors
     ///
     /// A flag names no limit, or a value that cannot be chosen.
-    pub(super) fn limits(&self) -> Result<Limits, Box<Diagnostic>> {
-        let mut limits = Limits::default();
+    pub(super) fn limits(&self, mut limits: Limits) -> Result<Limits, Box<Diagnostic>> {
         for given in &self.limits {
             let (name, value) = given
                 .split_once('=')
@@ -301,7 +303,9 @@ mod tests {
 
     #[test]
     fn limits_are_read_with_units() {
-        let set = |given: &str| LimitArguments { limits: vec![given.to_owned()] }.limits();
+        let set = |given: &str| {
+            LimitArguments { limits: vec![given.to_owned()] }.limits(Limits::default())
+        };
         let limits = set("time=30s").expect("a limit");
         assert_eq!(limits.get(Limit::Time), 30_000);
         for wrong in ["time", "tiem=1s", "time=soon", "time=0", "memory=64GiB"] {

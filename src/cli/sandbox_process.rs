@@ -1,6 +1,7 @@
 //! `peasy sandbox-process`: what `--isolate process` starts. Not for people.
 
-use super::{Exit, Isolation, Output};
+use super::{Exit, Output};
+use crate::config::settings::Isolation;
 use crate::diagnostic::Diagnostic;
 use crate::script::runtime::{RuntimeError, ScriptRuntime};
 

@@ -6,11 +6,12 @@
 use super::exit::is_denial;
 use super::output::{Output, count};
 use super::place::{self, Places};
-use super::policy::{GrantArguments, Isolation, LimitArguments};
+use super::policy::{GrantArguments, LimitArguments};
 use super::sandbox_process;
 use crate::config::Folders;
 use crate::config::known::{self, Known};
 use crate::config::policy::{Policy, Stale, Subject};
+use crate::config::settings::{Isolation, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
@@ -50,6 +51,8 @@ pub(super) struct Workspace {
     pub runtime: ScriptRuntime,
     /// The bounds of calls.
     pub limits: Limits,
+    /// When what calls leave has to be on the disk.
+    durability: Durability,
     /// Each feature that was looked for, in the order of the command line.
     pub features: Vec<ReadFeature>,
     /// Paths that lead to no feature, or that there is nothing at all.
@@ -112,10 +115,11 @@ impl Workspace {
     ///
     /// A limit that cannot be chosen, or a program that cannot bound memory.
     pub fn read(paths: &[PathBuf], limits: &LimitArguments) -> Result<Self, Box<Diagnostic>> {
-        Self::read_isolated(paths, limits, Isolation::Thread)
+        Self::read_isolated(paths, limits, Some(Isolation::Thread))
     }
 
-    /// As [`Self::read`], for calls that run where the user wants them.
+    /// As [`Self::read`], for calls that run where the user wants them; the settings say where, if
+    /// `isolation` does not.
     ///
     /// # Errors
     ///
@@ -123,9 +127,14 @@ impl Workspace {
     pub fn read_isolated(
         paths: &[PathBuf],
         limits: &LimitArguments,
-        isolation: Isolation,
+        isolation: Option<Isolation>,
     ) -> Result<Self, Box<Diagnostic>> {
-        let limits = limits.limits()?;
+        let settings = match Folders::of_user() {
+            Some(folders) => Settings::load(&folders.config).map_err(|error| error.diagnostic())?,
+            None => Settings::default(),
+        };
+        let limits = limits.limits(settings.limits)?;
+        let isolation = isolation.unwrap_or(settings.isolation);
         let runtime = ScriptRuntime::new(&limits)
             .and_then(|runtime| sandbox_process::isolated(runtime, isolation))
             .map_err(no_runtime)?;
@@ -136,7 +145,7 @@ impl Workspace {
             .zip(outcomes)
             .map(|(location, outcome)| ReadFeature::new(&runtime, location, outcome))
             .collect();
-        Ok(Self { runtime, limits, features, problems })
+        Ok(Self { runtime, limits, durability: settings.durability, features, problems })
     }
 
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
@@ -229,7 +238,7 @@ impl Workspace {
         let options = PodOptions {
             state: folders.state,
             session: SESSION.to_owned(),
-            durability: Durability::default(),
+            durability: self.durability,
             workspace,
         };
         let features = self.features.iter().filter_map(|read| {

@@ -4,6 +4,7 @@
 
 pub mod known;
 pub mod policy;
+pub mod settings;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

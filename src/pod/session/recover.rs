@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 /// How long to wait for a store that a living call has locked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const UNCOMMITTED: &str = "its process ended before it was committed";
+
 /// What was brought to an end.
 #[derive(Debug, Default, PartialEq, Eq, Clone)]
 pub struct Recovered {
@@ -52,7 +54,7 @@ impl SessionLog {
         let mut is_over = true;
         for (call, owner) in open_intents(&text, &dead.instance) {
             let Some(owner) = owner else {
-                self.void(call, recovered)?;
+                self.void(call, UNCOMMITTED, recovered)?;
                 continue;
             };
             match stores.committed(&owner, &call, Instant::now() + PATIENCE) {
@@ -60,8 +62,11 @@ impl SessionLog {
                     self.append(&Entry::Done { call: call.clone(), notices, recovered: true })?;
                     recovered.completed.push(call);
                 }
+                Ok(None) => self.void(call, UNCOMMITTED, recovered)?,
                 // A store that was set aside cannot say; it holds nothing of the call any more.
-                Ok(None) | Err(StoreError::Damaged(_)) => self.void(call, recovered)?,
+                Err(error @ StoreError::Damaged(_)) => {
+                    self.void(call, &error.to_string(), recovered)?;
+                }
                 Err(error) => {
                     tracing::warn!(%error, %call, "an open call cannot be brought to an end yet");
                     recovered.open.push(call);
@@ -75,8 +80,8 @@ impl SessionLog {
         Ok(())
     }
 
-    fn void(&self, call: String, recovered: &mut Recovered) -> Result<(), LogError> {
-        let reason = "its process ended before it was committed".to_owned();
+    fn void(&self, call: String, reason: &str, recovered: &mut Recovered) -> Result<(), LogError> {
+        let reason = reason.to_owned();
         self.append(&Entry::Void { call: call.clone(), reason })?;
         recovered.void.push(call);
         Ok(())
