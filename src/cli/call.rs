@@ -652,7 +652,8 @@ impl Call<'_> {
             let dropped =
                 count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
             output.tell(format_args!("note: {dropped} went nowhere:"));
-            let report = self.pod.catalog().report(&self.chosen.feature.id);
+            let catalog = self.pod.catalog();
+            let report = catalog.report(&self.chosen.feature.id);
             for denial in report.into_iter().flat_map(|report| &report.denied) {
                 output.tell_picture(&denial.diagnostic(), None);
             }

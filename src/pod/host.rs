@@ -13,7 +13,7 @@ use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 /// What a pod is made of.
@@ -48,18 +48,27 @@ impl PodError {
 
 /// The host of one session.
 pub struct Pod {
-    catalog: Arc<Catalog>,
+    current: RwLock<Arc<Current>>,
     shared: Arc<Shared>,
     recovered: Recovered,
+}
+
+/// What can be called at one moment. A call keeps what it began with.
+struct Current {
+    catalog: Arc<Catalog>,
+    /// The folder that each feature belongs to.
+    roots: HashMap<FeatureId, PathBuf>,
 }
 
 struct Shared {
     log: SessionLog,
     stores: Stores,
-    /// The folder that each feature belongs to.
-    roots: HashMap<FeatureId, PathBuf>,
     workspace: Option<PathBuf>,
 }
+
+/// What the log says of each feature beside its descriptor: the folder that it belongs to, and the
+/// digest of its source and imports.
+pub type Features = HashMap<FeatureId, (PathBuf, String)>;
 
 /// The folder of stores below a state folder.
 pub(crate) const STORES: &str = "store";
@@ -80,7 +89,7 @@ impl PodOptions {
 
 impl Pod {
     /// Opens the session's log, brings to an end what a process that died left open, and records the
-    /// catalog. `features` says of each feature which folder it belongs to and its digest.
+    /// catalog.
     ///
     /// # Errors
     ///
@@ -88,29 +97,37 @@ impl Pod {
     pub fn open(
         options: &PodOptions,
         catalog: Arc<Catalog>,
-        features: HashMap<FeatureId, (PathBuf, String)>,
+        features: Features,
     ) -> Result<Self, PodError> {
         let log = SessionLog::open(&options.session_folder(), options.durability)?;
         let stores = options.stores();
         let recovered = log.recover(&stores)?;
-        let roots: HashMap<_, _> =
-            features.iter().map(|(id, (root, _))| (id.clone(), root.clone())).collect();
-        let entries = catalog.features().map(|feature| {
-            let (root, digest) = features.get(feature.id()).cloned().unwrap_or_default();
-            let descriptor = serde_json::to_value(feature.descriptor()).unwrap_or_default();
-            let descriptor = log.body(&descriptor)?;
-            Ok(FeatureEntry { feature: feature.id().clone(), root, digest, descriptor })
-        });
-        let features = entries.collect::<Result<Vec<_>, LogError>>()?;
-        log.append(&Entry::Catalog { instance: log.instance().to_owned(), features })?;
-        let workspace = options.workspace.clone();
-        let shared = Arc::new(Shared { log, stores, roots, workspace });
-        Ok(Self { catalog, shared, recovered })
+        record(&log, &catalog, &features)?;
+        let shared = Arc::new(Shared { log, stores, workspace: options.workspace.clone() });
+        let current = RwLock::new(Arc::new(Current::new(catalog, features)));
+        Ok(Self { current, shared, recovered })
     }
 
-    /// What can be called.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// What can be called from now on.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.current().catalog)
+    }
+
+    /// Puts another catalog in the place of the one that stands, in one step, and records it before.
+    /// Calls that are under way end on the one that they began with.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be written; the catalog stands as it was.
+    pub fn swap(&self, catalog: Arc<Catalog>, features: Features) -> Result<(), PodError> {
+        record(&self.shared.log, &catalog, &features)?;
+        let new = Arc::new(Current::new(catalog, features));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What was brought to an end when the log was opened.
@@ -120,11 +137,12 @@ impl Pod {
 
     /// Calls a tool, and records the call before its outcome is given back.
     pub fn call(&self, name: &str, arguments: Value, options: CallOptions) -> Outcome {
-        let (transaction, options) = match self.begin(name, &arguments, options) {
+        let current = self.current();
+        let (transaction, options) = match self.begin(&current, name, &arguments, options) {
             Ok(begun) => begun,
             Err(error) => return Outcome::failure(error.diagnostic()),
         };
-        let mut outcome = self.catalog.call(name, arguments, options);
+        let mut outcome = current.catalog.call(name, arguments, options);
         if let Err(failure) = &outcome.result
             && let Err(error) = transaction.failed(&failure.diagnostics, &outcome.receipt)
         {
@@ -141,11 +159,12 @@ impl Pod {
         event: Value,
         options: CallOptions,
     ) -> HookOutcome {
-        let (transaction, options) = match self.begin(hook, &event, options) {
+        let current = self.current();
+        let (transaction, options) = match self.begin(&current, hook, &event, options) {
             Ok(begun) => begun,
             Err(error) => return HookOutcome::failure(error.diagnostic()),
         };
-        let mut outcome = self.catalog.decide(feature, hook, event, options);
+        let mut outcome = current.catalog.decide(feature, hook, event, options);
         if let Err(failure) = &outcome.decision
             && let Err(error) = transaction.failed(&failure.diagnostics, &outcome.receipt)
         {
@@ -156,6 +175,7 @@ impl Pod {
 
     fn begin(
         &self,
+        current: &Arc<Current>,
         contribution: &str,
         input: &Value,
         options: CallOptions,
@@ -171,6 +191,7 @@ impl Pod {
         };
         let transaction = Arc::new(PodTransaction {
             shared: Arc::clone(&self.shared),
+            current: Arc::clone(current),
             call: self.shared.log.next_call(),
             state: Mutex::new(State { about, begun: None, store: StoreState::Untouched }),
         });
@@ -179,12 +200,32 @@ impl Pod {
     }
 }
 
+impl Current {
+    fn new(catalog: Arc<Catalog>, features: Features) -> Self {
+        let roots = features.into_iter().map(|(id, (root, _))| (id, root)).collect();
+        Self { catalog, roots }
+    }
+}
+
+/// Writes down what can be called.
+fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<(), LogError> {
+    let entries = catalog.features().map(|feature| {
+        let (root, digest) = features.get(feature.id()).cloned().unwrap_or_default();
+        let descriptor = serde_json::to_value(feature.descriptor()).unwrap_or_default();
+        let descriptor = log.body(&descriptor)?;
+        Ok(FeatureEntry { feature: feature.id().clone(), root, digest, descriptor })
+    });
+    let features = entries.collect::<Result<Vec<_>, LogError>>()?;
+    log.append(&Entry::Catalog { instance: log.instance().to_owned(), features })
+}
+
 /// Most characters of a name that nobody has that are recorded.
 const MOST_NAME: usize = 128;
 
 /// The host's side of one call.
 struct PodTransaction {
     shared: Arc<Shared>,
+    current: Arc<Current>,
     call: String,
     state: Mutex<State>,
 }
@@ -280,7 +321,7 @@ impl State {
 
 impl Transaction for PodTransaction {
     fn begin(&self, call: &CallStart<'_>) {
-        let root = self.shared.roots.get(call.feature).cloned().unwrap_or_default();
+        let root = self.current.roots.get(call.feature).cloned().unwrap_or_default();
         let mut state = self.state();
         state.about.feature = Some(call.feature.clone());
         state.about.root = Some(root.clone());

@@ -6,4 +6,4 @@
 mod host;
 pub mod session;
 
-pub use host::{Pod, PodError, PodOptions};
+pub use host::{Features, Pod, PodError, PodOptions};
