@@ -14,6 +14,7 @@ pub mod config;
 pub mod pod;
 mod private;
 pub mod store;
+pub mod workspace;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -70,6 +70,7 @@ fn uses_only(module: &str, allowed: &[&str]) {
         "script",
         "store",
         "pod",
+        "workspace",
         "cli",
         "mcp",
     ];
@@ -94,8 +95,9 @@ fn arrows_point_one_way() {
     uses_only("store", &["diagnostic", "limit", "private", "feature"]);
     uses_only("pod", &["diagnostic", "limit", "private", "feature", "store"]);
     uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);
-    let all = ["diagnostic", "limit", "config", "feature", "script", "store", "pod", "mcp"];
-    uses_only("cli", &all);
+    let core = ["diagnostic", "limit", "config", "feature", "script", "store", "pod"];
+    uses_only("workspace", &core);
+    uses_only("cli", &[&core[..], &["workspace", "mcp"]].concat());
 }
 
 #[test]

@@ -6,8 +6,7 @@ use super::describe::usage_line;
 use super::event::{Recorder, TerminalSink};
 use super::output::{DIM, Output, count, paint, safe};
 use super::policy::did_you_mean;
-use super::workspace::{ReadFeature, Workspace};
-use super::{Exit, IsolationArguments, PolicyArguments, place, refused_as_json, usage};
+use super::{Exit, IsolationArguments, PolicyArguments, refused_as_json, usage, workspace};
 use crate::diagnostic::{Blame, Diagnostic, Severity, nearest, shell_word};
 use crate::feature::call::{Conditions, Failure, Outcome, Receipt};
 use crate::feature::catalog::{CallOptions, Catalog};
@@ -17,6 +16,7 @@ use crate::feature::hook::{Decision, EventKind, HookOutcome};
 use crate::feature::id::FeatureId;
 use crate::feature::report::ContributionName;
 use crate::pod::Pod;
+use crate::workspace::{ReadFeature, Workspace, place};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -95,7 +95,7 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
     let is_path = place::is_path(&arguments.target);
     let paths: Vec<PathBuf> = if is_path { vec![(&arguments.target).into()] } else { Vec::new() };
     let workspace =
-        Workspace::read_isolated(&paths, &arguments.policy.limits, arguments.isolation.isolate)?;
+        workspace::read_to_call(&paths, &arguments.policy.limits, arguments.isolation.isolate)?;
     let beside = place::beside(&arguments.target).filter(|_| !is_path);
     workspace.require_some().map_err(|problem| with_file(problem, beside.as_deref()))?;
     let (chosen, words) = match choose(&workspace, arguments, is_path) {
@@ -113,7 +113,7 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
             chosen.usage()
         ))
     })?;
-    let pod = workspace.open_pod(catalog, output)?;
+    let pod = workspace::open_pod(&workspace, catalog, output)?;
     let call = Call { arguments, workspace: &workspace, pod: &pod, chosen: &chosen };
     Ok(match chosen.contribution {
         Contribution::Tool(tool) => call.tool(tool, value, output),
@@ -141,7 +141,7 @@ fn active_catalog(
 ) -> Result<Catalog, Box<Diagnostic>> {
     let mut grants = arguments.policy.grants.clone();
     loop {
-        let catalog = workspace.install(&grants, output)?;
+        let catalog = workspace::install(workspace, &grants, output)?;
         let Err(problem) = chosen.require_active(&catalog) else { return Ok(catalog) };
         if arguments.json
             || !consent::ask(workspace, chosen.feature, &problem, &mut grants, output)?
@@ -256,7 +256,7 @@ fn not_found(
     if arguments.json {
         return Err(first.clone().into());
     }
-    workspace.tell_broken(output);
+    workspace::tell_broken(workspace, output);
     if workspace.features.iter().any(|read| !read.is_broken()) {
         return Err(problem);
     }

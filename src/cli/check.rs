@@ -1,9 +1,10 @@
 //! `peasy check`: every problem of every feature in one pass. Runs no script.
 
 use super::output::{BAD, DIM, GOOD, Output, count, paint};
-use super::workspace::{ReadFeature, Workspace, inactive};
+use super::workspace::{self, inactive};
 use super::{Exit, ListingArguments, PolicyArguments, refused_as_json};
 use crate::diagnostic::{Blame, Diagnostic, Severity};
+use crate::workspace::ReadFeature;
 use clap::Args;
 use serde::Serialize;
 
@@ -61,11 +62,11 @@ pub fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<
 
 fn execute(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let ListingArguments { places, json } = &arguments.listing;
-    let workspace = Workspace::read(&places.paths, &arguments.policy.limits)?;
+    let workspace = workspace::read(&places.paths, &arguments.policy.limits)?;
     if !json {
         workspace.require_some()?;
     }
-    let catalog = workspace.install(&arguments.policy.grants, output)?;
+    let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     let features: Vec<Checked<'_>> = workspace
         .features
         .iter()

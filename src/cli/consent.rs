@@ -4,7 +4,6 @@
 
 use super::grant::apply;
 use super::output::{BOLD, DIM, GOOD, Output, first_line, paint};
-use super::workspace::Workspace;
 use super::{GrantArguments, usage};
 use crate::config::policy::Change;
 use crate::diagnostic::Diagnostic;
@@ -12,6 +11,7 @@ use crate::feature::capability::Capability;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::{grant_command, revoke_command, trust_command};
 use crate::feature::id::FeatureSource;
+use crate::workspace::Workspace;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// What would end a denial.

@@ -3,13 +3,13 @@
 use super::list::hook_line;
 use super::output::{BOLD, DIM, Output, paint, safe};
 use super::policy::did_you_mean;
-use super::workspace::{ReadFeature, Workspace};
-use super::{Exit, PolicyArguments, place, refused_as_json, usage};
+use super::{Exit, PolicyArguments, refused_as_json, usage, workspace};
 use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::descriptor::{Example, FeatureDescriptor, Need, ToolDeclaration, ToolHints};
 use crate::feature::report::FeatureInstallReport;
 use crate::feature::schema::Type;
 use crate::limit::{Limit, Limits};
+use crate::workspace::{ReadFeature, Workspace, place};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -84,13 +84,13 @@ fn execute(arguments: &DescribeArguments, output: &mut Output) -> Result<Exit, B
     let (paths, names): (Vec<_>, Vec<_>) =
         arguments.targets.iter().partition(|word| place::is_path(word));
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
-    let workspace = Workspace::read(&paths, &arguments.policy.limits)?;
+    let workspace = workspace::read(&paths, &arguments.policy.limits)?;
     if !arguments.json {
         workspace.require_some()?;
     }
-    let catalog = workspace.install(&arguments.policy.grants, output)?;
+    let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     if !arguments.json {
-        workspace.tell_broken(output);
+        workspace::tell_broken(&workspace, output);
     }
     let mut chosen = choose(&workspace, &names)?;
     if !names.is_empty() {

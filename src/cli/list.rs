@@ -1,11 +1,12 @@
 //! `peasy list`: which features there are, what of them runs, and why the rest does not.
 
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, first_line, paint, safe};
-use super::workspace::{ReadFeature, Workspace, inactive};
+use super::workspace::{self, inactive};
 use super::{Exit, ListingArguments, PolicyArguments, refused_as_json};
 use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration};
 use crate::feature::report::{CapabilityDenial, FeatureInstallReport, FeatureState};
+use crate::workspace::ReadFeature;
 use clap::Args;
 use serde::Serialize;
 use std::fmt::{Display, Write};
@@ -61,11 +62,11 @@ pub fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<D
 
 fn execute(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let ListingArguments { places, json } = &arguments.listing;
-    let workspace = Workspace::read(&places.paths, &arguments.policy.limits)?;
+    let workspace = workspace::read(&places.paths, &arguments.policy.limits)?;
     if !json {
         workspace.require_some()?;
     }
-    let catalog = workspace.install(&arguments.policy.grants, output)?;
+    let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     let all = workspace.features.iter().map(|read| (read, workspace.report_of(read, &catalog)));
     if *json {
         let features = all.map(|(read, report)| entry(read, report)).collect();
@@ -77,7 +78,7 @@ fn execute(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<D
             }
             output.say(describe(read, report).trim_end());
         }
-        workspace.tell_problems(output);
+        workspace::tell_problems(&workspace, output);
     }
     Ok(Exit::of_first(&workspace.problems))
 }

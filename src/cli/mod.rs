@@ -23,7 +23,6 @@ mod consent;
 mod event;
 mod exit;
 mod output;
-mod place;
 mod policy;
 mod subject;
 mod workspace;

@@ -3,11 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "writes the new feature's file")]
 
 use super::output::{BOLD, Output, paint};
-use super::place::locate;
 use super::{Exit, usage};
 use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::id::{FeatureName, FeatureSource};
 use crate::script::runtime::ScriptRuntime;
+use crate::workspace::place::locate;
 use clap::Args;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -4,13 +4,14 @@
 //! standard error.
 
 use super::output::{Output, count};
-use super::workspace::{Workspace, inactive};
+use super::workspace::{self, inactive};
 use super::{ColorWhen, Exit, IsolationArguments, PathArguments, PolicyArguments};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::call::Failure;
 use crate::feature::catalog::InstalledTool;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::mcp::{self, FailureObserver, ServeError};
+use crate::workspace::Workspace;
 use clap::Args;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,7 +39,7 @@ pub struct ServeArguments {
 /// A path that was named leads to no feature, a flag cannot be understood, or the protocol cannot
 /// be served.
 pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    let workspace = Workspace::read_isolated(
+    let workspace = workspace::read_to_call(
         &arguments.paths.paths,
         &arguments.policy.limits,
         arguments.isolation.isolate,
@@ -46,8 +47,8 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     if !arguments.paths.paths.is_empty() {
         workspace.require_some()?;
     }
-    let catalog = workspace.install(&arguments.policy.grants, output)?;
-    workspace.tell_broken(output);
+    let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
+    workspace::tell_broken(&workspace, output);
     let inactive = catalog.reports().iter().flat_map(inactive);
     // Trust would not make a hook run here.
     let inactive = inactive.filter(|problem| problem.code != "grant/hook");
@@ -62,7 +63,7 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     output.tell(format_args!("peasy serves {tools} of {features} over standard input and output"));
 
     let color = if output.is_coloured() { ColorWhen::Always } else { ColorWhen::Never };
-    let pod = workspace.open_pod(catalog, output)?;
+    let pod = workspace::open_pod(&workspace, catalog, output)?;
     let pictures = Pictures { workspace, output: Mutex::new(Output::new(color)) };
     mcp::serve_stdio(Arc::new(pod), Some(Arc::new(pictures))).map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)

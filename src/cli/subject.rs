@@ -1,12 +1,13 @@
 //! The feature that a person means: by a path, or by the name or id of one that can be found.
 
 use super::policy::LimitArguments;
-use super::workspace::{Workspace, folders};
-use super::{place, usage};
+use super::usage;
+use super::workspace::{self, folders};
 use crate::config::known::known;
 use crate::config::policy::Subject;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::capability::Capability;
+use crate::workspace::place;
 use std::path::PathBuf;
 
 /// A feature as it stands on disk.
@@ -70,7 +71,7 @@ fn one(word: &str, mut found: Vec<Found>) -> Result<Found, Box<Diagnostic>> {
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Found>, Box<Diagnostic>> {
-    let workspace = Workspace::read(paths, &LimitArguments::default())?;
+    let workspace = workspace::read(paths, &LimitArguments::default())?;
     if let [path] = paths
         && let [only] = workspace.features.as_slice()
         && let Some(error) = only.errors().next()

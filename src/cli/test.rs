@@ -2,10 +2,11 @@
 
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, paint, safe};
 use super::policy::{IsolationArguments, LimitArguments};
-use super::workspace::{ReadFeature, Workspace};
+use super::workspace;
 use super::{Exit, ListingArguments, refused_as_json};
 use crate::diagnostic::Diagnostic;
 use crate::script::testing::{TestResult, TestRun};
+use crate::workspace::ReadFeature;
 use clap::Args;
 use serde::Serialize;
 
@@ -69,7 +70,7 @@ pub fn run(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<D
 fn execute(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let ListingArguments { places, json } = &arguments.listing;
     let workspace =
-        Workspace::read_isolated(&places.paths, &arguments.limits, arguments.isolation.isolate)?;
+        workspace::read_to_call(&places.paths, &arguments.limits, arguments.isolation.isolate)?;
     if !json {
         workspace.require_some()?;
     }

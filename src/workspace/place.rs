@@ -18,7 +18,7 @@ const MAIN: &str = "main.rhai";
 /// The folder of features inside a project.
 const PROJECT_FEATURES: &str = ".peasy/features";
 
-/// The features a command is about, before they are read.
+/// The features that paths lead to, before they are read.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// Each feature once, in the order of the paths.
@@ -73,7 +73,7 @@ fn nothing_found() -> Diagnostic {
 }
 
 /// Whether a word on the command line is meant as a path, not as the name of something.
-pub(super) fn is_path(word: &str) -> bool {
+pub fn is_path(word: &str) -> bool {
     let path = Path::new(word);
     word.contains(['/', '\\'])
         || path.extension().is_some_and(|extension| extension == "rhai")
@@ -82,13 +82,13 @@ pub(super) fn is_path(word: &str) -> bool {
 }
 
 /// The script of this folder that a bare name leaves the ending off: `greet` for `greet.rhai`.
-pub(super) fn beside(name: &str) -> Option<String> {
+pub fn beside(name: &str) -> Option<String> {
     let file = format!("{name}.rhai");
     Path::new(&file).is_file().then_some(file)
 }
 
 /// A file, as what its place makes it.
-pub(super) fn locate(path: &Path) -> Location {
+pub fn locate(path: &Path) -> Location {
     Location::of(path, user_folder().as_deref())
 }
 

@@ -1,0 +1,193 @@
+//! The features of one user in one place: found, read and planned, each on its own.
+//!
+//! A feature that is broken stands beside those that are not; what is wrong with it is kept for
+//! whoever shows it. Nothing here prints.
+
+pub mod place;
+
+use crate::config::Folders;
+use crate::config::known::{self, Known};
+use crate::config::policy::{Policy, PolicyError, Stale, Subject};
+use crate::diagnostic::Diagnostic;
+use crate::feature::catalog::Catalog;
+use crate::feature::descriptor::FeatureDescriptor;
+use crate::feature::grant::{HostPolicy, grant_command};
+use crate::feature::id::FeatureId;
+use crate::feature::registry::FeatureRegistryBuilder;
+use crate::feature::report::FeatureInstallReport;
+use crate::limit::Limits;
+use crate::pod;
+use crate::script::runtime::{Location, ScriptFeature, ScriptRuntime};
+use crate::script::script::{ReadOutcome, Script};
+use crate::script::source::SourceTree;
+use place::Places;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Features as they were read.
+pub struct Workspace {
+    /// What reads and runs them.
+    pub runtime: ScriptRuntime,
+    /// The bounds of calls.
+    pub limits: Limits,
+    /// Each feature that was looked for, in the order of the paths.
+    pub features: Vec<Arc<ReadFeature>>,
+    /// Paths that lead to no feature, or that there is nothing at all.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// One feature as it was read.
+pub struct ReadFeature {
+    /// Where it lies.
+    pub location: Location,
+    /// Everything that reading found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The feature, unless it is broken.
+    pub feature: Option<Arc<ScriptFeature>>,
+    tree: Option<Arc<SourceTree>>,
+}
+
+impl ReadFeature {
+    fn new(runtime: &ScriptRuntime, location: Location, outcome: ReadOutcome) -> Self {
+        let ReadOutcome { script, diagnostics, tree } = outcome;
+        let feature = script.map(|script| Arc::new(runtime.feature(script)));
+        Self { location, diagnostics, feature, tree }
+    }
+
+    /// The path as a person would name it.
+    pub fn path(&self) -> String {
+        self.location.path.display().to_string()
+    }
+
+    /// The script, unless it is broken.
+    pub fn script(&self) -> Option<&Script> {
+        self.feature.as_ref().map(|feature| feature.script())
+    }
+
+    /// The text that a diagnostic's labels point into.
+    pub fn text_of(&self, problem: &Diagnostic) -> Option<Arc<str>> {
+        self.tree.as_ref()?.text_of(problem.file.as_deref()?)
+    }
+
+    /// Its id, unless it is broken.
+    pub fn id(&self) -> Option<&FeatureId> {
+        Some(&self.script()?.descriptor.id)
+    }
+
+    /// The errors that stand in its way.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|problem| problem.is_error())
+    }
+
+    /// Whether an error stands in its way.
+    pub fn is_broken(&self) -> bool {
+        self.feature.is_none()
+    }
+}
+
+impl Workspace {
+    /// Reads the features at `paths`, or without paths those of the project and of the user.
+    pub fn read(paths: &[PathBuf], runtime: ScriptRuntime, limits: Limits) -> Self {
+        let Places { locations, problems, .. } = place::find(paths);
+        let outcomes = runtime.read(&locations);
+        let features = locations
+            .into_iter()
+            .zip(outcomes)
+            .map(|(location, outcome)| Arc::new(ReadFeature::new(&runtime, location, outcome)))
+            .collect();
+        Self { runtime, limits, features, problems }
+    }
+
+    /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
+    /// put features.
+    ///
+    /// # Errors
+    ///
+    /// There is no feature, not even a broken one.
+    pub fn require_some(&self) -> Result<(), Box<Diagnostic>> {
+        match self.problems.iter().find(|problem| problem.is_error()) {
+            Some(problem) if self.features.is_empty() => Err(problem.clone().into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the user has written down for these features, and a warning for each grant that does not
+    /// hold any more. Where the features lie is remembered, so that a person can name them.
+    ///
+    /// # Errors
+    ///
+    /// The policy cannot be read or understood.
+    pub fn policy(&self, folders: &Folders) -> Result<(HostPolicy, Vec<Diagnostic>), PolicyError> {
+        let subjects = self.subjects();
+        self.meet(folders, &subjects);
+        let (policy, stale) = Policy::load(&folders.config)?.host_policy(&subjects);
+        let stale = stale.into_iter().map(|Stale { id, capability }| {
+            let text = format!("`{capability}` was granted to `{id}` before it was changed");
+            Diagnostic::warning("grant/stale", text).help(format!(
+                "read what it does now, then grant it anew with `{}`",
+                grant_command(&id, &capability)
+            ))
+        });
+        Ok((policy, stale.collect()))
+    }
+
+    fn meet(&self, folders: &Folders, subjects: &[Subject]) {
+        let met = self.features.iter().filter_map(|read| {
+            let id = read.id()?;
+            let root = &subjects.iter().find(|subject| subject.id == *id)?.root;
+            let path = read.location.path.canonicalize().ok()?;
+            Some(Known { id: id.clone(), root: root.clone(), path })
+        });
+        known::meet(&folders.state, &met.collect::<Vec<_>>());
+    }
+
+    /// Installs what can be installed under a policy.
+    pub fn install(&self, policy: HostPolicy) -> Catalog {
+        let mut builder = FeatureRegistryBuilder::new(policy).limits(self.limits.clone());
+        for feature in self.features.iter().filter_map(|read| read.feature.clone()) {
+            builder = builder.shared_module(feature);
+        }
+        builder.plan().install().0
+    }
+
+    /// The features as policy knows them.
+    pub fn subjects(&self) -> Vec<Subject> {
+        let subject = |read: &Arc<ReadFeature>| {
+            let script = read.script()?;
+            Some(Subject {
+                id: script.descriptor.id.clone(),
+                root: read.location.root(),
+                digest: script.tree.digest.clone(),
+            })
+        };
+        self.features.iter().filter_map(subject).collect()
+    }
+
+    /// The features as the log knows them.
+    pub fn on_record(&self) -> pod::Features {
+        let subjects = self.subjects().into_iter();
+        subjects.map(|Subject { id, root, digest }| (id, (root, digest))).collect()
+    }
+
+    /// What the features that can be read declare.
+    pub fn descriptors(&self) -> impl Iterator<Item = &FeatureDescriptor> {
+        self.features.iter().filter_map(|read| Some(&*read.script()?.descriptor))
+    }
+
+    /// The feature of that id; the first where several claim it, and none of them runs.
+    pub fn feature(&self, id: &FeatureId) -> Option<&ReadFeature> {
+        self.features.iter().map(Arc::as_ref).find(|read| read.id() == Some(id))
+    }
+
+    /// What became of a feature. Features that claim one id have a report each, and the same.
+    pub fn report_of<'a>(
+        &self,
+        read: &ReadFeature,
+        catalog: &'a Catalog,
+    ) -> Option<&'a FeatureInstallReport> {
+        let id = read.id()?;
+        let same = self.features.iter().filter(|other| other.id() == Some(id));
+        let index = same.take_while(|other| !std::ptr::eq(&***other, read)).count();
+        catalog.reports().iter().filter(|report| report.feature == *id).nth(index)
+    }
+}
