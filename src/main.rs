@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Log(command) => cli::log::run(&command, output),
         Command::Store(command) => cli::store::run(&command, output),
         Command::Test(command) => cli::test::run(&command, output),
+        Command::Dev(command) => cli::dev::run(&command, output),
         #[cfg(feature = "mcp")]
         Command::Serve(command) => cli::serve::run(&command, output),
         Command::SandboxProcess => cli::sandbox_process::run(output),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 25] = [
+const FAMILIES: [&str; 26] = [
     "config",
     "exec",
     "fs",
@@ -39,6 +39,7 @@ const FAMILIES: [&str; 25] = [
     "lint",
     "mcp",
     "registry",
+    "reload",
     "result",
     "script",
     "service",

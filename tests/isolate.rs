@@ -1,6 +1,7 @@
 //! Calls in processes of their own: they come out as they do on a thread, and whatever becomes of
 //! a process, nothing but its call is lost.
 
+use crate::client::Client;
 use peasy::feature::call::{Cancel, Outcome};
 use peasy::feature::catalog::{CallOptions, Catalog};
 use peasy::feature::event::{FeatureEvent, Sink};
@@ -11,11 +12,10 @@ use peasy::feature::transaction::Scratch;
 use peasy::limit::{Limit, Limits};
 use peasy::script::isolate::Launch;
 use peasy::script::runtime::{Location, ScriptRuntime};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -354,60 +354,15 @@ fn files_and_programs_are_reached_through_a_process() {
     }
 }
 
-/// A served feature, spoken to line by line.
-struct Server {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-    id: u64,
-}
-
-impl Server {
-    fn new(user: &User, misbehave: &str) -> Self {
-        let mut child = user
-            .peasy(&["serve", "--isolate", "process", "--limit", "time=2s", "all.rhai"])
-            .env("PEASY_TEST_MISBEHAVE", misbehave)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut server = Self { child, lines, id: 0 };
-        let about = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
-        server.ask("initialize", about);
-        server.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-        server
-    }
-
-    fn say(&mut self, message: &Value) {
-        let input = self.child.stdin.as_mut().expect("a pipe");
-        writeln!(input, "{message}").expect("the server reads");
-    }
-
-    fn ask(&mut self, method: &str, parameters: Value) -> Value {
-        self.id += 1;
-        let id = self.id;
-        self.say(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters }));
-        loop {
-            let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).expect("text") > 0, "the server went on");
-            let message: Value = serde_json::from_str(&line).expect("JSON");
-            if message["id"] == json!(id) {
-                return message["result"].clone();
-            }
-        }
-    }
-
-    fn call(&mut self, tool: &str) -> Value {
-        self.ask("tools/call", json!({ "name": tool, "arguments": {} }))
-    }
-
-    /// The processes that it started.
-    fn children(&self) -> Vec<u32> {
-        children(self.child.id())
+impl User {
+    fn serve(&self, misbehave: &str) -> Client {
+        let mut server =
+            self.peasy(&["serve", "--isolate", "process", "--limit", "time=2s", "all.rhai"]);
+        Client::start(server.env("PEASY_TEST_MISBEHAVE", misbehave))
     }
 }
 
+/// The processes that a process started.
 fn children(parent: u32) -> Vec<u32> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").expect("Linux tells") {
@@ -448,25 +403,22 @@ fn soon(is_so: impl Fn() -> bool) -> bool {
 #[test]
 fn a_server_outlives_its_processes_and_they_end_with_it() {
     let user = User::new();
-    let mut server = Server::new(&user, "abort:bad");
-    let counted = |answer: &Value| answer["content"][0]["text"].as_str().map(str::to_owned);
+    let mut server = user.serve("abort:bad");
     for n in 1..=3 {
-        let answer = server.call("good");
-        assert_eq!(counted(&answer), Some(n.to_string()), "{answer}");
+        assert_eq!(server.text_of("good"), Some(n.to_string()));
         let died = server.call("bad");
         assert_eq!(died["isError"], json!(true), "{died}");
     }
     // One that is ended from outside while it waits is not called.
-    let ended = server.children();
+    let ended = children(server.child.id());
     ended.iter().copied().for_each(kill);
     assert!(soon(|| ended.iter().all(is_gone)), "{ended:?} were killed");
-    assert_eq!(counted(&server.call("good")), Some("4".to_owned()));
+    assert_eq!(server.text_of("good"), Some("4".to_owned()));
 
-    let left = server.children();
+    let left = children(server.child.id());
     assert!(!left.is_empty(), "a process is kept for the next call");
     kill(server.child.id());
     server.child.wait().expect("it has ended");
     assert!(soon(|| left.iter().all(is_gone)), "{left:?} outlived their host");
-    let mut rest = String::new();
-    server.lines.read_to_string(&mut rest).expect("text");
+    assert_eq!(server.rest(), "");
 }

@@ -6,6 +6,7 @@ mod annotations;
 mod architecture;
 mod attacks;
 mod cli;
+mod client;
 mod docs;
 mod durability;
 mod feature_api;
@@ -14,6 +15,7 @@ mod isolate;
 mod mcp;
 mod mistakes;
 mod policy;
+mod reload;
 mod scripts;
 
 /// Counts allocations, as a program that embeds the crate does.

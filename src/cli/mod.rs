@@ -6,6 +6,7 @@
 pub mod call;
 pub mod check;
 pub mod describe;
+pub mod dev;
 pub mod enable;
 pub mod grant;
 pub mod list;
@@ -24,6 +25,7 @@ mod event;
 mod exit;
 mod output;
 mod policy;
+mod reload;
 mod subject;
 mod workspace;
 
@@ -149,6 +151,8 @@ pub enum Command {
     Log(log::LogArguments),
     /// Look at what features keep, and change it.
     Store(store::StoreArguments),
+    /// Watch features, and check and test each as it is saved.
+    Dev(dev::DevArguments),
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),

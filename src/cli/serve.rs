@@ -4,16 +4,16 @@
 //! standard error.
 
 use super::output::{Output, count};
+use super::reload::{Console, reloader};
 use super::workspace::{self, inactive};
-use super::{ColorWhen, Exit, IsolationArguments, PathArguments, PolicyArguments};
+use super::{Exit, IsolationArguments, PathArguments, PolicyArguments};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::call::Failure;
 use crate::feature::catalog::InstalledTool;
 use crate::feature::descriptor::FeatureDescriptor;
-use crate::mcp::{self, FailureObserver, ServeError};
-use crate::workspace::Workspace;
+use crate::mcp::{self, FailureObserver, ServeError, ToolList};
 use clap::Args;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Offers tools to an MCP client over standard input and output.
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub struct ServeArguments {
     policy: PolicyArguments,
     #[command(flatten)]
     isolation: IsolationArguments,
+    /// Go on with the features as they are now, whatever is saved.
+    #[arg(long)]
+    no_reload: bool,
 }
 
 /// Serves until the client closes standard input.
@@ -62,10 +65,22 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     let features = count(catalog.features().len(), "feature");
     output.tell(format_args!("peasy serves {tools} of {features} over standard input and output"));
 
-    let color = if output.is_coloured() { ColorWhen::Always } else { ColorWhen::Never };
-    let pod = workspace::open_pod(&workspace, catalog, output)?;
-    let pictures = Pictures { workspace, output: Mutex::new(Output::new(color)) };
-    mcp::serve_stdio(Arc::new(pod), Some(Arc::new(pictures))).map_err(|reason| stopped(&reason))?;
+    let pod = Arc::new(workspace::open_pod(&workspace, catalog, output)?);
+    let list = Arc::new(ToolList::new(Arc::clone(&pod)));
+    let refreshed = Arc::clone(&list);
+    let console = Console::new(output, &workspace, move || _ = refreshed.refresh());
+    let reloading = match arguments.no_reload {
+        true => None,
+        false => {
+            let paths = &arguments.paths.paths;
+            let grants = &arguments.policy.grants;
+            Some(reloader(&pod, workspace, paths, grants, &console).start())
+        }
+    };
+    if let Some(Err(problem)) = &reloading {
+        output.tell_picture(problem, None);
+    }
+    mcp::serve_stdio(list, Some(Arc::new(Pictures(console)))).map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)
 }
 
@@ -100,19 +115,10 @@ fn stopped(reason: &ServeError) -> Diagnostic {
 }
 
 /// Draws what a feature's author must mend on standard error.
-struct Pictures {
-    workspace: Workspace,
-    output: Mutex<Output>,
-}
+struct Pictures(Arc<Console>);
 
 impl FailureObserver for Pictures {
     fn failed(&self, tool: &InstalledTool, failure: &Failure) {
-        let read = self.workspace.feature(tool.feature());
-        // Nothing panics while it holds the lock.
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        for problem in &failure.diagnostics {
-            let text = read.and_then(|read| read.text_of(problem));
-            output.tell_picture(problem, text.as_deref());
-        }
+        self.0.tell_of(tool.feature(), &failure.diagnostics);
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn install(
     for warning in warnings.iter().chain(&unasked) {
         output.tell_picture(warning, None);
     }
-    Ok(workspace.install(policy))
+    Ok(workspace.install(policy, None))
 }
 
 /// The host of this command's calls: its log is the user's, and says what was left open.

@@ -3,6 +3,7 @@
 //! Calls run on blocking threads, so that one that takes long keeps no other waiting. A request that
 //! is cancelled stops its script.
 
+use super::list::ToolList;
 use super::reply;
 use super::sink::{ChannelSink, Forwarder};
 use super::stdio::StdioTransport;
@@ -10,15 +11,14 @@ use crate::diagnostic::{Blame, nearest};
 use crate::feature::call::{Cancel, Failure, Outcome};
 use crate::feature::catalog::{CallOptions, InstalledTool};
 use crate::feature::event::FeatureEvent;
-use crate::pod::Pod;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, ErrorData,
     Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-    ServerConfig, Tool,
+    ServerConfig, SubscriptionFilter, Tool,
 };
 #[expect(deprecated, reason = "clients of the handshake era set the level of log messages")]
 use rmcp::model::{LoggingLevel, SetLevelRequestParams};
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler, ServiceExt};
 use serde_json::Value;
 use std::io;
@@ -53,13 +53,13 @@ pub enum ServeError {
 /// No threads could be started, the handshake failed, or the server stopped. A client that leaves is
 /// no error.
 pub fn serve_stdio(
-    pod: Arc<Pod>,
+    tools: Arc<ToolList>,
     observer: Option<Arc<dyn FailureObserver>>,
 ) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
     let transport = StdioTransport::new(io::stdin(), io::stdout())?;
-    let served = runtime.block_on(serve(Server::new(pod, observer), transport));
+    let served = runtime.block_on(serve(Server::new(tools, observer), transport));
     // A script that was given up must not keep the process alive.
     runtime.shutdown_background();
     served
@@ -82,9 +82,7 @@ async fn serve(server: Server, transport: StdioTransport) -> Result<(), ServeErr
 
 /// A catalog behind the protocol.
 struct Server {
-    pod: Arc<Pod>,
-    /// Listed in the catalog's order, which is the same each time.
-    tools: Vec<Tool>,
+    tools: Arc<ToolList>,
     observer: Option<Arc<dyn FailureObserver>>,
     #[expect(deprecated, reason = "as above")]
     level: Mutex<LoggingLevel>,
@@ -92,9 +90,8 @@ struct Server {
 
 impl Server {
     #[expect(deprecated, reason = "as above")]
-    fn new(pod: Arc<Pod>, observer: Option<Arc<dyn FailureObserver>>) -> Self {
-        let tools = pod.catalog().tools().map(|tool| reply::tool(tool.declaration())).collect();
-        Self { pod, tools, observer, level: Mutex::new(LoggingLevel::Info) }
+    fn new(tools: Arc<ToolList>, observer: Option<Arc<dyn FailureObserver>>) -> Self {
+        Self { tools, observer, level: Mutex::new(LoggingLevel::Info) }
     }
 
     /// The least level of log messages for this request: the session's in the handshake era, what
@@ -112,7 +109,8 @@ impl Server {
 
     fn unknown_tool(&self, name: &str) -> ErrorData {
         let shown: String = name.chars().take(80).collect();
-        let near = nearest(&shown, self.tools.iter().map(|tool| &*tool.name));
+        let tools = self.tools.tools();
+        let near = nearest(&shown, tools.iter().map(|tool| &*tool.name));
         let help = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         ErrorData::invalid_params(format!("there is no tool `{shown}`{help}"), None)
     }
@@ -120,7 +118,7 @@ impl Server {
     fn observe(&self, name: &str, outcome: &Outcome) {
         if let (Some(observer), Err(failure)) = (&self.observer, &outcome.result)
             && failure.blame() != Blame::Caller
-            && let Some(tool) = self.pod.catalog().tool(name)
+            && let Some(tool) = self.tools.pod().catalog().tool(name)
         {
             observer.failed(tool, failure);
         }
@@ -130,9 +128,43 @@ impl Server {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         #[expect(deprecated, reason = "as above")]
-        let capabilities = ServerCapabilities::builder().enable_logging().enable_tools().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_logging()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("peasy", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// Tells clients of the handshake era when the tools have changed; those after it subscribe.
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let mut changes = self.tools.changes();
+        tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                if context.peer.notify_tool_list_changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.tools.changes();
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                changed = changes.changed() => {
+                    if changed.is_err() || context.sink().notify_tool_list_changed().await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
     }
 
     async fn list_tools(
@@ -144,11 +176,11 @@ impl ServerHandler for Server {
             // All tools are on the first page, so no cursor was ever handed out.
             return Err(ErrorData::invalid_params("the cursor is not one of this server", None));
         }
-        Ok(ListToolsResult::with_all_items(self.tools.clone()))
+        Ok(ListToolsResult::with_all_items((*self.tools.tools()).clone()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|tool| tool.name == name).cloned()
+        self.tools.tools().iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -157,14 +189,15 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.into_owned();
-        if self.pod.catalog().tool(&name).is_none() {
+        let pod = Arc::clone(self.tools.pod());
+        if pod.catalog().tool(&name).is_none() {
             return Err(self.unknown_tool(&name));
         }
         let (sink, events) = mpsc::unbounded_channel();
         let options = CallOptions { sink: Arc::new(ChannelSink(sink)), ..CallOptions::default() };
         let cancel = options.cancel.clone();
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let (pod, called) = (Arc::clone(&self.pod), name.clone());
+        let called = name.clone();
         let call = tokio::task::spawn_blocking(move || pod.call(&called, arguments, options));
         let forwarder = Forwarder {
             token: context.meta.get_progress_token(),

@@ -29,7 +29,7 @@ use crate::limit::{Limit, Limits};
 use rhai::Dynamic;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why no runtime could be made.
@@ -166,7 +166,8 @@ impl ScriptRuntime {
 
     /// A script as a feature module, ready for the registry.
     pub fn feature(&self, script: Script) -> ScriptFeature {
-        ScriptFeature { runtime: self.clone(), script: Arc::new(script) }
+        let (runtime, last) = (self.clone(), Mutex::default());
+        ScriptFeature { runtime, script: Arc::new(script), last }
     }
 
     pub(super) fn runnable(
@@ -233,12 +234,29 @@ fn check_guards(outcome: &mut ReadOutcome) {
 pub struct ScriptFeature {
     runtime: ScriptRuntime,
     script: Arc<Script>,
+    /// What runs it in the catalog that it was installed in last: one that comes after it takes this
+    /// over, with what threads keep ready of it and with its record, where the grants are the same.
+    last: Mutex<Option<Arc<Runnable>>>,
 }
 
 impl ScriptFeature {
     /// The script as it was read.
     pub fn script(&self) -> &Script {
         &self.script
+    }
+
+    fn runnable(&self, grants: &GrantSet) -> Arc<Runnable> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(last) if *last.program.grants == *grants => Arc::clone(last),
+            _ => {
+                let declared = &self.script.descriptor.channels;
+                let channels = declared.iter().map(|channel| channel.name.clone()).collect();
+                let new = self.runtime.runnable(&self.script, grants.clone(), channels);
+                *last = Some(Arc::clone(&new));
+                new
+            }
+        }
     }
 }
 
@@ -252,10 +270,8 @@ impl FeatureModule for ScriptFeature {
     }
 
     fn install(&self, context: &mut FeatureInstallContext<'_>) -> Result<(), FeatureInstallError> {
-        let declared = &self.script.descriptor.channels;
-        let channels = declared.iter().map(|channel| channel.name.clone()).collect();
-        let runnable = self.runtime.runnable(&self.script, context.grants.clone(), channels);
-        for channel in declared {
+        let runnable = self.runnable(context.grants);
+        for channel in &self.script.descriptor.channels {
             context.events.declare(&channel.name)?;
         }
         for tool in &self.script.tools {

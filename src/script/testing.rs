@@ -7,7 +7,7 @@ use super::call::Entry;
 use super::frame::Role;
 use super::invoke::{Returned, Runnable};
 use super::runtime::ScriptRuntime;
-use super::script::Script;
+use super::script::{Script, TestEntry};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Cancel, Conditions, Receipt};
 use crate::feature::descriptor::{Example, ToolDeclaration};
@@ -59,41 +59,103 @@ pub struct TestRun<'a> {
     pub limits: &'a Limits,
 }
 
+/// What came of tests that were given little time.
+#[derive(Debug, Clone, Default)]
+pub struct Hurried {
+    /// Those that failed.
+    pub failures: Vec<TestResult>,
+    /// Those that there was no time for.
+    pub left: usize,
+}
+
 impl ScriptRuntime {
     /// Runs the tests and the examples of a script, in source order.
     pub fn test(&self, script: &Script, run: &TestRun<'_>) -> Vec<TestResult> {
+        let runnable = self.test_runnable(script);
+        let cases = cases(script, |name| run.filter.is_none_or(|filter| name.contains(filter)));
+        cases.iter().map(|case| case.run(script, &runnable, run.limits)).collect()
+    }
+
+    /// Runs as many of the tests and examples as there is time for, in source order. One that is ended
+    /// because time is up has not failed.
+    pub fn test_within(&self, script: &Script, limits: &Limits, time: Duration) -> Hurried {
+        let cases = cases(script, |_| true);
+        let mut hurried = Hurried { failures: Vec::new(), left: cases.len() };
+        if cases.is_empty() {
+            return hurried;
+        }
+        let runnable = self.test_runnable(script);
+        let until = Instant::now() + time;
+        for case in cases {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            if left == 0 {
+                break;
+            }
+            let result = case.run(script, &runnable, &limits.lowered(&[(Limit::Time, left)]));
+            let is_late = Instant::now() >= until
+                && result.failure.as_ref().is_some_and(|why| why.code == Limit::Time.code());
+            if is_late {
+                break;
+            }
+            hurried.left -= 1;
+            hurried.failures.extend((!result.passed()).then_some(result));
+        }
+        hurried
+    }
+
+    /// The script with everything that it asks for.
+    fn test_runnable(&self, script: &Script) -> Arc<Runnable> {
         let descriptor = &script.descriptor;
         let requested = descriptor.requests.iter().map(|request| request.capability.clone());
         let channels = descriptor.channels.iter().map(|channel| channel.name.clone()).collect();
-        let runnable = self.runnable(script, GrantSet::of(requested), channels);
-        let mut results = Vec::new();
-        let wanted = |name: &str| run.filter.is_none_or(|filter| name.contains(filter));
-        for (declaration, entry) in descriptor.tools.iter().zip(&script.tools) {
-            let entry = Entry {
-                module: None,
-                function: entry.function.clone(),
-                arity: entry.parameters.len(),
-            };
-            for (index, example) in declaration.examples.iter().enumerate() {
-                let name = format!("{} example {}", declaration.name, index + 1);
-                if example.result.is_some() && wanted(&name) {
-                    let case = Case { script, runnable: &runnable, run, entry: &entry };
-                    results.push(case.example(name, declaration, example));
-                }
+        self.runnable(script, GrantSet::of(requested), channels)
+    }
+}
+
+/// One test or example, before it runs.
+struct Planned<'a> {
+    name: String,
+    entry: Entry,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    Test(&'a TestEntry),
+    Example(&'a ToolDeclaration, &'a Example),
+}
+
+/// The tests and examples whose names are wanted, in source order.
+fn cases(script: &Script, is_wanted: impl Fn(&str) -> bool) -> Vec<Planned<'_>> {
+    let mut planned = Vec::new();
+    for (declaration, tool) in script.descriptor.tools.iter().zip(&script.tools) {
+        for (index, example) in declaration.examples.iter().enumerate() {
+            let (function, arity) = (tool.function.clone(), tool.parameters.len());
+            planned.extend(example.result.is_some().then(|| Planned {
+                name: format!("{} example {}", declaration.name, index + 1),
+                entry: Entry { module: None, function, arity },
+                what: What::Example(declaration, example),
+            }));
+        }
+    }
+    planned.extend(script.tests.iter().map(|test| {
+        let (module, function) = (test.module.clone(), test.function.clone());
+        let entry = Entry { module, function, arity: 0 };
+        Planned { name: test.function.clone(), entry, what: What::Test(test) }
+    }));
+    planned.retain(|one| is_wanted(&one.name));
+    planned
+}
+
+impl Planned<'_> {
+    fn run(&self, script: &Script, runnable: &Arc<Runnable>, limits: &Limits) -> TestResult {
+        let case = Case { script, runnable, limits, entry: &self.entry };
+        match self.what {
+            What::Test(test) => case.test(test.file.clone(), test.line),
+            What::Example(declaration, example) => {
+                case.example(self.name.clone(), declaration, example)
             }
         }
-        for test in &script.tests {
-            if wanted(&test.function) {
-                let entry = Entry {
-                    module: test.module.clone(),
-                    function: test.function.clone(),
-                    arity: 0,
-                };
-                let case = Case { script, runnable: &runnable, run, entry: &entry };
-                results.push(case.test(test.file.clone(), test.line));
-            }
-        }
-        results
     }
 }
 
@@ -109,7 +171,7 @@ impl Returned for () {
 struct Case<'a> {
     script: &'a Script,
     runnable: &'a Arc<Runnable>,
-    run: &'a TestRun<'a>,
+    limits: &'a Limits,
     entry: &'a Entry,
 }
 
@@ -128,7 +190,7 @@ impl Case<'_> {
     }
 
     fn test(&self, file: String, line: u32) -> TestResult {
-        let limits = self.run.limits.lowered(&self.script.descriptor.limits);
+        let limits = self.limits.lowered(&self.script.descriptor.limits);
         let invocation = self.runnable.invoke::<()>(self.entry, Vec::new(), &self.context(limits));
         let failure = invocation.result.err().and_then(first);
         let receipt = invocation.receipt;
@@ -159,7 +221,7 @@ impl Case<'_> {
             }
         };
         let limits =
-            self.run.limits.lowered(&self.script.descriptor.limits).lowered(&declaration.limits);
+            self.limits.lowered(&self.script.descriptor.limits).lowered(&declaration.limits);
         let arguments = arguments.into_values().collect();
         let invocation =
             self.runnable.invoke::<Value>(self.entry, arguments, &self.context(limits));

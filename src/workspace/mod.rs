@@ -4,6 +4,10 @@
 //! whoever shows it. Nothing here prints.
 
 pub mod place;
+#[cfg(feature = "reload")]
+pub mod reload;
+#[cfg(feature = "reload")]
+mod watch;
 
 use crate::config::Folders;
 use crate::config::known::{self, Known};
@@ -141,9 +145,13 @@ impl Workspace {
         known::meet(&folders.state, &met.collect::<Vec<_>>());
     }
 
-    /// Installs what can be installed under a policy.
-    pub fn install(&self, policy: HostPolicy) -> Catalog {
+    /// Installs what can be installed under a policy. Calls are counted on where the catalog that
+    /// stood `before` counts them.
+    pub fn install(&self, policy: HostPolicy, before: Option<&Catalog>) -> Catalog {
         let mut builder = FeatureRegistryBuilder::new(policy).limits(self.limits.clone());
+        if let Some(before) = before {
+            builder = builder.in_flight(before.in_flight().clone());
+        }
         for feature in self.features.iter().filter_map(|read| read.feature.clone()) {
             builder = builder.shared_module(feature);
         }

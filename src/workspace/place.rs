@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The main file of a feature that is a folder.
-const MAIN: &str = "main.rhai";
+pub(super) const MAIN: &str = "main.rhai";
 
 /// The folder of features inside a project.
 const PROJECT_FEATURES: &str = ".peasy/features";
@@ -25,6 +25,8 @@ pub(super) struct Places {
     pub locations: Vec<Location>,
     /// Paths that lead to no feature.
     pub problems: Vec<Diagnostic>,
+    /// Folders in which features were looked for, there or not.
+    pub folders: Vec<PathBuf>,
     seen: BTreeSet<PathBuf>,
     /// The user's own folder.
     own: Option<PathBuf>,
@@ -38,7 +40,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Places {
         match project_folder() {
             Some(Found { path, is_foreign: true }) => places.problems.push(foreign(&path)),
             Some(Found { path, is_foreign: false }) => _ = places.add_folder(&path),
-            None => (),
+            None => places.folders.push(PROJECT_FEATURES.into()),
         }
         if let Some(own) = &own {
             places.add_folder(own);
@@ -168,12 +170,16 @@ impl Places {
             }
             Ok(_) if is_script => self.add_feature(path.to_owned()),
             Ok(_) => self.problems.push(not_a_script(path)),
-            Err(reason) => self.problems.push(unfollowed(path, &reason)),
+            Err(reason) => {
+                self.folders.push(path.to_owned());
+                self.problems.push(unfollowed(path, &reason));
+            }
         }
     }
 
     /// Adds the features of a folder and says how many entries looked like one.
     fn add_folder(&mut self, folder: &Path) -> usize {
+        self.folders.push(folder.to_owned());
         let found = discover(folder);
         let all = found.features.len() + found.diagnostics.len();
         self.problems.extend(found.diagnostics);
