@@ -13,6 +13,7 @@ pub mod script;
 pub mod config;
 pub mod pod;
 mod private;
+pub mod secret;
 pub mod store;
 pub mod workspace;
 

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Disable(command) => cli::enable::run(&command, false, output),
         Command::Log(command) => cli::log::run(&command, output),
         Command::Store(command) => cli::store::run(&command, output),
+        Command::Secret(command) => cli::secret::run(&command, output),
         Command::Test(command) => cli::test::run(&command, output),
         Command::Dev(command) => cli::dev::run(&command, output),
         #[cfg(feature = "mcp")]

@@ -1,7 +1,7 @@
 //! Files and folders that nobody but this user can look into.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io;
+use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Options that make a file for its owner alone, where they make one.
@@ -23,4 +23,31 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+/// Puts the whole new text into a file, or leaves the whole old one, whatever happens.
+///
+/// # Errors
+///
+/// The system refuses.
+pub(crate) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(".new");
+    let mut open = options().write(true).create(true).truncate(true).open(&draft)?;
+    open.write_all(text)?;
+    open.sync_all()?;
+    std::fs::rename(&draft, file)
+}
+
+/// Whether nobody but this user can look into a file.
+#[cfg(unix)]
+pub(crate) fn is_private(about: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    about.mode() & 0o077 == 0 && about.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Elsewhere that is for the rights of folders to say.
+#[cfg(not(unix))]
+pub(crate) fn is_private(_: &Metadata) -> bool {
+    true
 }

@@ -69,6 +69,7 @@ fn uses_only(module: &str, allowed: &[&str]) {
         "feature",
         "script",
         "store",
+        "secret",
         "pod",
         "workspace",
         "cli",
@@ -93,9 +94,10 @@ fn arrows_point_one_way() {
     uses_only("script", &["diagnostic", "limit", "feature"]);
     uses_only("config", &["diagnostic", "limit", "private", "feature", "store"]);
     uses_only("store", &["diagnostic", "limit", "private", "feature"]);
-    uses_only("pod", &["diagnostic", "limit", "private", "feature", "store"]);
+    uses_only("secret", &["diagnostic", "private", "feature"]);
+    uses_only("pod", &["diagnostic", "limit", "private", "feature", "store", "secret"]);
     uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);
-    let core = ["diagnostic", "limit", "config", "feature", "script", "store", "pod"];
+    let core = ["diagnostic", "limit", "config", "feature", "script", "store", "secret", "pod"];
     uses_only("workspace", &core);
     uses_only("cli", &[&core[..], &["workspace", "mcp"]].concat());
 }

@@ -16,6 +16,8 @@ mod mcp;
 mod mistakes;
 mod policy;
 mod reload;
+#[cfg(all(unix, feature = "http"))]
+mod requests;
 mod scripts;
 
 /// Counts allocations, as a program that embeds the crate does.

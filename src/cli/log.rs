@@ -82,6 +82,7 @@ impl SessionArguments {
             session: self.session.clone(),
             durability: Durability::default(),
             workspace: None,
+            secrets: None,
         };
         if options.session_folder().is_dir() {
             return Ok(options);

@@ -13,6 +13,7 @@ pub mod list;
 pub mod log;
 pub mod new;
 pub mod sandbox_process;
+pub mod secret;
 #[cfg(feature = "mcp")]
 pub mod serve;
 pub mod store;
@@ -153,6 +154,8 @@ pub enum Command {
     Store(store::StoreArguments),
     /// Watch features, and check and test each as it is saved.
     Dev(dev::DevArguments),
+    /// Keep secrets that features may spend and not see.
+    Secret(secret::SecretArguments),
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),
@@ -215,7 +218,8 @@ fn trace(verbose: u8, output: &Output) {
         0 => return,
         1 => "peasy=info",
         2 => "peasy=debug,rmcp=info",
-        _ => "trace",
+        // The bus that keyrings answer on shows what travels on it.
+        _ => "trace,zbus=info",
     };
     // A second call, as in tests, finds one in place already.
     let _ = tracing_subscriber::fmt()

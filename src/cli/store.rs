@@ -99,6 +99,7 @@ pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<
         session: String::new(),
         durability: Durability::Always,
         workspace: None,
+        secrets: None,
     };
     let stores = options.stores();
     match &arguments.command {

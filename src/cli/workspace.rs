@@ -15,6 +15,7 @@ use crate::feature::report::{ContributionName, FeatureInstallReport};
 use crate::pod::session::Recovered;
 use crate::pod::{Pod, PodOptions};
 use crate::script::runtime::{RuntimeError, ScriptRuntime};
+use crate::secret::Secrets;
 use crate::workspace::Workspace;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,8 +114,10 @@ pub(super) fn open_pod(
     catalog: Catalog,
     output: &mut Output,
 ) -> Result<Pod, Box<Diagnostic>> {
+    let folders = folders()?;
     let options = PodOptions {
-        state: folders()?.state,
+        secrets: Some(Secrets::new(folders.config)),
+        state: folders.state,
         session: SESSION.to_owned(),
         durability: settings()?.durability,
         workspace: std::env::current_dir().ok().and_then(|folder| folder.canonicalize().ok()),

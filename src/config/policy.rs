@@ -10,7 +10,7 @@ use crate::feature::grant::HostPolicy;
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::private;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
 
@@ -167,6 +167,14 @@ impl Policy {
         grants.filter(holds).map(|grant| &grant.capability)
     }
 
+    /// Every grant that is written down, with the feature that has it and the folder it belongs to.
+    pub fn grants(&self) -> impl Iterator<Item = (&FeatureId, &Path, &Capability)> {
+        self.entries.iter().flat_map(|entry| {
+            let grants = entry.grants.iter().map(|grant| &grant.capability);
+            grants.map(|grant| (&entry.id, entry.root.as_path(), grant))
+        })
+    }
+
     /// Whether the project at `root` is trusted.
     pub fn is_trusted(&self, root: &Path) -> bool {
         self.trusted.iter().any(|trusted| trusted == root)
@@ -225,7 +233,7 @@ pub fn change(folder: &Path, changes: &[Change]) -> Result<usize, PolicyError> {
     let changed = changes.iter().filter(|change| apply(change, &mut entries, &mut trusted)).count();
     if changed > 0 {
         write(&mut document, &entries, before, &trusted);
-        replace(&file, format!("{header}{document}").as_bytes()).map_err(io("written"))?;
+        private::replace(&file, format!("{header}{document}").as_bytes()).map_err(io("written"))?;
     }
     Ok(changed)
 }
@@ -434,15 +442,6 @@ fn read(file: &mut File) -> io::Result<String> {
     let mut text = String::new();
     file.take(MAX_BYTES).read_to_string(&mut text)?;
     Ok(text)
-}
-
-/// The whole new text or the whole old one, whatever happens.
-fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
-    let draft = file.with_extension("new");
-    let mut open = private::options().write(true).create(true).truncate(true).open(&draft)?;
-    open.write_all(text)?;
-    open.sync_all()?;
-    std::fs::rename(&draft, file)
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ pub fn enable_command(feature: &FeatureId) -> String {
 }
 
 /// A feature of the user's own goes by its name, any other by its whole id.
-fn command_name(feature: &FeatureId) -> String {
+pub fn command_name(feature: &FeatureId) -> String {
     match feature.source() {
         FeatureSource::User => feature.name().to_string(),
         _ => feature.to_string(),

@@ -17,6 +17,7 @@ mod measure;
 pub mod registry;
 pub mod report;
 pub mod schema;
+pub mod secret;
 pub mod service;
 #[cfg(test)]
 mod testing;

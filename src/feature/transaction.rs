@@ -5,7 +5,9 @@
 //! whoever asks on behalf of a script has held them against the request, next to the act.
 
 use super::call::{Conditions, Receipt};
+use super::capability::SecretName;
 use super::id::FeatureId;
+use super::secret::SecretText;
 use crate::diagnostic::Diagnostic;
 use crate::limit::Limits;
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,14 @@ pub trait Transaction: Send + Sync {
     ///
     /// The act cannot be recorded, or this host lets none out (`host/no-world`).
     fn act(&self, act: &Act) -> Result<(), Diagnostic>;
+
+    /// The secret that the user keeps under `name`, to be spent at once and shown to nobody.
+    ///
+    /// # Errors
+    ///
+    /// There is none (`secret/missing`), it cannot be read or spent (`secret/…`), or this host keeps
+    /// none (`secret/unavailable`).
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic>;
 
     /// The folder that relative paths begin at, canonical; `None` where the host works in none.
     fn workspace(&self) -> Option<&Path>;
@@ -125,6 +135,18 @@ pub enum Act {
         /// Its arguments.
         arguments: Vec<String>,
     },
+    /// A request goes to a host; each that a redirect leads to is one of its own.
+    Http {
+        /// `GET`, `POST`, …
+        method: String,
+        /// Where to, with the query. A secret that it repeats is taken out.
+        url: String,
+        /// The bytes of its body.
+        bytes: u64,
+        /// The names of the secrets that are spent.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        secrets: Vec<String>,
+    },
 }
 
 /// The transaction of a host that keeps nothing and lets nothing out.
@@ -159,6 +181,11 @@ impl Transaction for Detached {
 
     fn act(&self, _: &Act) -> Result<(), Diagnostic> {
         Err(Diagnostic::operator("host/no-world", "this host lets nothing out")
+            .help("run the feature in a pod, as `peasy call` and `peasy serve` do"))
+    }
+
+    fn secret(&self, _: &SecretName) -> Result<SecretText, Diagnostic> {
+        Err(Diagnostic::operator("secret/unavailable", "this host keeps no secrets")
             .help("run the feature in a pod, as `peasy call` and `peasy serve` do"))
     }
 
@@ -207,6 +234,10 @@ impl Transaction for Scratch {
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
         Detached.act(act)
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
+        Detached.secret(name)
     }
 
     fn workspace(&self) -> Option<&Path> {

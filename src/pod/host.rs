@@ -4,11 +4,14 @@ use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
 use super::session::{LogError, Recovered, SessionLog};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
+use crate::feature::capability::SecretName;
 use crate::feature::catalog::{CallOptions, Catalog};
 use crate::feature::hook::HookOutcome;
 use crate::feature::id::FeatureId;
-use crate::feature::transaction::{Act, CallStart, Ending, Transaction};
+use crate::feature::secret::SecretText;
+use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::Limit;
+use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -27,6 +30,8 @@ pub struct PodOptions {
     pub durability: Durability,
     /// The folder that relative paths of scripts begin at.
     pub workspace: Option<PathBuf>,
+    /// Where the user keeps secrets.
+    pub secrets: Option<Secrets>,
 }
 
 /// Why there is no pod.
@@ -64,6 +69,7 @@ struct Shared {
     log: SessionLog,
     stores: Stores,
     workspace: Option<PathBuf>,
+    secrets: Option<Secrets>,
 }
 
 /// What the log says of each feature beside its descriptor: the folder that it belongs to, and the
@@ -103,7 +109,8 @@ impl Pod {
         let stores = options.stores();
         let recovered = log.recover(&stores)?;
         record(&log, &catalog, &features)?;
-        let shared = Arc::new(Shared { log, stores, workspace: options.workspace.clone() });
+        let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
+        let shared = Arc::new(Shared { log, stores, workspace, secrets });
         let current = RwLock::new(Arc::new(Current::new(catalog, features)));
         Ok(Self { current, shared, recovered })
     }
@@ -364,6 +371,18 @@ impl Transaction for PodTransaction {
         };
         let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone() };
         self.shared.log.append(&entry).map_err(|error| error.diagnostic())
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
+        let deadline = {
+            let state = self.state();
+            let is_over = matches!(state.store, StoreState::Closed);
+            state.begun.as_ref().filter(|_| !is_over).map(|begun| begun.deadline)
+        };
+        let Some((secrets, deadline)) = self.shared.secrets.as_ref().zip(deadline) else {
+            return Detached.secret(name);
+        };
+        secrets.read(name, deadline).map_err(|error| error.diagnostic())
     }
 
     fn workspace(&self) -> Option<&Path> {

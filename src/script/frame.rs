@@ -3,6 +3,8 @@
 //! Host modules reach it with [`with`]. It exists only while a call runs; a host function that is
 //! reached outside of one (a constant folder, a stray engine) finds none and refuses.
 
+#[cfg(feature = "http")]
+use super::host::http::Requests;
 use super::meter;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Conditions};
@@ -10,12 +12,15 @@ use crate::feature::event::{EventBody, FeatureEvent};
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::Decision;
 use crate::feature::id::{ChannelName, FeatureId};
+use crate::feature::secret::SecretText;
 use crate::feature::transaction::Transaction;
 use crate::limit::Limit;
 use rhai::{Dynamic, EvalAltResult, Position};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::sync::Arc;
+#[cfg(feature = "http")]
+use std::time::Instant;
 
 /// A result as natives return it.
 pub(crate) type Native<T = ()> = Result<T, Box<EvalAltResult>>;
@@ -43,6 +48,9 @@ pub(crate) struct Frame {
     /// The strictest decision that was made.
     decided: u8,
     diagnostics: Vec<Diagnostic>,
+    /// What the call has sent and spent.
+    #[cfg(feature = "http")]
+    requests: Requests,
 }
 
 thread_local! {
@@ -80,7 +88,27 @@ impl Frame {
             dropped: 0,
             decided: 0,
             diagnostics: Vec::new(),
+            #[cfg(feature = "http")]
+            requests: Requests::default(),
         }
+    }
+
+    /// What the running function was called as.
+    #[cfg(feature = "http")]
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// When the caller gets an answer, whatever happens.
+    #[cfg(feature = "http")]
+    pub(crate) fn deadline(&self) -> Instant {
+        self.context.deadline
+    }
+
+    /// What the call has sent and spent.
+    #[cfg(feature = "http")]
+    pub(crate) fn requests(&mut self) -> &mut Requests {
+        &mut self.requests
     }
 
     pub(crate) fn grants(&self) -> &GrantSet {
@@ -286,6 +314,12 @@ impl Heap for bool {
 impl Heap for String {
     fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
         tell(self.capacity());
+    }
+}
+
+impl Heap for SecretText {
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
+        tell(self.expose().len());
     }
 }
 

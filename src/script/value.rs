@@ -8,6 +8,7 @@
 use crate::feature::hook::Decision;
 use crate::limit::Limit;
 use crate::script::frame;
+use crate::script::host::secret::Handle;
 use crate::script::meter;
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
 use serde_json::Value;
@@ -87,6 +88,7 @@ pub(crate) fn type_label(value: &Dynamic) -> &'static str {
         Kind::Shared => "captured variable",
         Kind::Other if value.is::<Range<i64>>() || value.is::<RangeInclusive<i64>>() => "range",
         Kind::Other if value.is::<Decision>() => "decision",
+        Kind::Other if value.is::<Handle>() => "secret",
         Kind::Other if frame::words(value).is_some() => "error",
         Kind::Other => short_type_name(value.type_name()),
     }
@@ -154,6 +156,8 @@ pub(crate) enum Refusal {
     TooManyNodes(usize),
     #[error("the JSON text is longer than {0} bytes; return less, or cut long texts")]
     TooManyBytes(usize),
+    #[error("a secret has no JSON form and leaves the script in no other way; give it to `http`")]
+    Secret,
     #[error("a value of type `{0}` has no JSON form; convert it to text, a number or a map")]
     Unsupported(&'static str),
     /// The call ended during the conversion.
@@ -361,6 +365,7 @@ impl Walk {
                 Ok(Value::String(value.as_char().unwrap_or_default().into()))
             }
             Kind::Function => refuse(Refusal::Function),
+            Kind::Other if value.is::<Handle>() => refuse(Refusal::Secret),
             Kind::Other => refuse(Refusal::Unsupported(type_label(value))),
         }
     }
@@ -422,6 +427,7 @@ impl Walk {
                 self.quoted(value.as_char().unwrap_or_default().encode_utf8(&mut [0; 4]), out)
             }
             Kind::Function => refuse(Refusal::Function),
+            Kind::Other if value.is::<Handle>() => refuse(Refusal::Secret),
             Kind::Other => refuse(Refusal::Unsupported(type_label(value))),
         }
     }

@@ -14,8 +14,10 @@ use std::sync::OnceLock;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Sources: RFC 4648, tables 1 and 2.
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+pub(super) const BASE64: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+pub(super) const BASE64_URL: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The module, built once.
 pub(crate) fn module() -> Shared<Module> {
@@ -122,8 +124,13 @@ fn from_hex(digits: &str) -> Outcome<ImmutableString> {
 }
 
 fn base64(text: &str, alphabet: &[u8; 64], is_padded: bool) -> Outcome<ImmutableString> {
-    let mut result = output((text.len() / 3 + 1).saturating_mul(4))?;
-    for window in text.as_bytes().chunks(WINDOW / 3 * 3) {
+    Ok(base64_of(text.as_bytes(), alphabet, is_padded)?.into())
+}
+
+/// Bytes in base64.
+pub(super) fn base64_of(bytes: &[u8], alphabet: &[u8; 64], is_padded: bool) -> Outcome<String> {
+    let mut result = output((bytes.len() / 3 + 1).saturating_mul(4))?;
+    for window in bytes.chunks(WINDOW / 3 * 3) {
         meter::charge_bytes(window.len() * 2)?;
         for group in window.chunks(3) {
             let bytes = [group[0], *group.get(1).unwrap_or(&0), *group.get(2).unwrap_or(&0)];
@@ -138,7 +145,7 @@ fn base64(text: &str, alphabet: &[u8; 64], is_padded: bool) -> Outcome<Immutable
             }
         }
     }
-    Ok(result.into())
+    Ok(result)
 }
 
 fn from_base64(text: &str) -> Outcome<ImmutableString> {

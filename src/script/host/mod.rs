@@ -12,6 +12,8 @@ pub(crate) mod exec;
 pub(crate) mod fs;
 pub(crate) mod global;
 pub(crate) mod hash;
+#[cfg(feature = "http")]
+pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod log;
@@ -20,6 +22,7 @@ pub(crate) mod notify;
 mod options;
 pub(crate) mod random;
 pub(crate) mod regex;
+pub(crate) mod secret;
 pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod text;
@@ -119,14 +122,17 @@ pub(crate) fn modules() -> &'static [HostModule] {
         open("time", time::module),
         granted("exec", exec::module),
         granted("fs", fs::module),
+        #[cfg(feature = "http")]
+        granted("http", http::module),
+        #[cfg(not(feature = "http"))]
+        absent("http", &[]),
+        granted("secret", secret::module),
         open("url", url::module),
         granted("store", store::module),
         absent("ask", &[]),
-        absent("http", &[]),
         absent("memory", &[]),
         absent("pod", &[]),
         absent("provider", &[("call", 2)]),
-        absent("secret", &[]),
         absent("workitem", &[]),
     ];
     &MODULES

@@ -1,6 +1,7 @@
 //! Maps of options: the last argument of a helper that can do its work in several ways.
 
 use super::text::work::{a_type, refuse, unreadable};
+use crate::diagnostic::nearest;
 use crate::script::native::compare::Outcome;
 use crate::script::value::{Kind, prefix};
 use rhai::{Array, Dynamic, ImmutableString, Map};
@@ -17,7 +18,8 @@ impl<'m> Options<'m> {
         Self { function, map, known: Vec::new() }
     }
 
-    fn take(&mut self, name: &'static str) -> Option<&'m Dynamic> {
+    /// The value of an option, of any type; `()` is as good as none.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<&'m Dynamic> {
         self.known.push(name);
         self.map.get(name).filter(|value| !value.is_unit())
     }
@@ -85,10 +87,12 @@ impl<'m> Options<'m> {
     /// Refuses names that are no options.
     pub(super) fn done(&self) -> Outcome<()> {
         let Some(name) = self.others().next() else { return Ok(()) };
+        let name = prefix(name, 40);
+        let near = nearest(name, self.known.iter().copied());
+        let meant = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
         Err(refuse(format!(
-            "{}: there is no option `{}`; there are `{}`",
+            "{}: there is no option `{name}`; {meant}there are `{}`",
             self.function,
-            prefix(name, 40),
             self.known.join("`, `")
         )))
     }

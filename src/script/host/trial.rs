@@ -3,18 +3,22 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Cancel, Conditions};
+use crate::feature::capability::SecretName;
 use crate::feature::event::Silent;
 use crate::feature::grant::GrantSet;
 use crate::feature::id::FeatureId;
+use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Scratch, Transaction};
 use crate::limit::{Limit, Limits};
 use crate::script::frame::{self, Frame, Refusal, Role};
 use crate::script::meter::{self, Bounds, Spent};
-use rhai::{Dynamic, Engine, EvalAltResult, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, Module, Scope, Shared};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// What a test does in the middle of a call: when the host hears of an act.
 pub(in crate::script::host) type Meanwhile = Box<dyn Fn(&Path) + Send + Sync>;
@@ -28,12 +32,18 @@ pub(in crate::script::host) struct World {
     pub time: Duration,
     pub operations: u64,
     pub memory: u64,
+    /// Ends the running call, as its caller does.
+    pub stop: Arc<AtomicBool>,
+    /// The module `http`, on whatever network.
+    #[cfg(feature = "http")]
+    pub http: Shared<Module>,
 }
 
 struct Host {
     workspace: PathBuf,
     acts: Mutex<Vec<Act>>,
     meanwhile: Mutex<Option<Meanwhile>>,
+    secrets: Mutex<BTreeMap<String, String>>,
 }
 
 /// How a script ended.
@@ -55,7 +65,12 @@ impl World {
         for name in ["work", "outside"] {
             rustix::fs::mkdir(root.join(name), rustix::fs::Mode::RWXU).expect("an empty folder");
         }
-        let host = Host { workspace, acts: Mutex::default(), meanwhile: Mutex::default() };
+        let host = Host {
+            workspace,
+            acts: Mutex::default(),
+            meanwhile: Mutex::default(),
+            secrets: Mutex::default(),
+        };
         Self {
             _folder: folder,
             host: Arc::new(host),
@@ -63,7 +78,16 @@ impl World {
             time: Duration::from_secs(20),
             operations: 10_000_000,
             memory: 64 << 20,
+            stop: Arc::new(AtomicBool::new(false)),
+            #[cfg(feature = "http")]
+            http: super::http::module(),
         }
+    }
+
+    /// Keeps a secret.
+    pub fn keep(&self, name: &str, text: &str) {
+        let mut secrets = self.host.secrets.lock().expect("no test panics with it");
+        secrets.insert(name.to_owned(), text.to_owned());
     }
 
     /// The same world with other grants.
@@ -92,18 +116,22 @@ impl World {
 
     /// Runs a script.
     pub fn run(&self, script: &str) -> Came {
-        self.run_on(script, Arc::clone(&self.host) as Arc<dyn Transaction>)
+        self.run_on(script, Role::Tool, Arc::clone(&self.host) as Arc<dyn Transaction>)
     }
 
     /// Runs a script as a test of a feature runs.
     pub fn run_as_test(&self, script: &str) -> Came {
-        self.run_on(script, Arc::new(Scratch::default()))
+        self.run_on(script, Role::Test, Arc::new(Scratch::default()))
     }
 
-    fn run_on(&self, script: &str, transaction: Arc<dyn Transaction>) -> Came {
+    fn run_on(&self, script: &str, role: Role, transaction: Arc<dyn Transaction>) -> Came {
         let mut engine: Engine = super::text::trial::engine();
         engine.register_static_module("fs", super::fs::module());
         engine.register_static_module("exec", super::exec::module());
+        engine.register_static_module("secret", super::secret::module());
+        engine.register_static_module("json", super::json::module());
+        #[cfg(feature = "http")]
+        engine.register_static_module("http", Shared::clone(&self.http));
         let tree = engine.compile(script).expect("the script parses");
         let grants = self.grants.iter().map(|grant| grant.parse().expect("a capability"));
         let deadline = Instant::now() + self.time;
@@ -121,10 +149,10 @@ impl World {
             operations: self.operations,
             memory: Some(self.memory),
             deadline,
-            stop: Arc::new(AtomicBool::new(false)),
+            stop: Arc::clone(&self.stop),
         });
         let grants = Arc::new(GrantSet::of(grants));
-        frame::enter(Frame::new(Role::Tool, context, grants, Arc::from([])));
+        frame::enter(Frame::new(role, context, grants, Arc::from([])));
         let result = engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &tree);
         frame::leave();
         let spent = meter::end();
@@ -172,6 +200,16 @@ impl Transaction for Host {
             meanwhile(&self.workspace);
         }
         Ok(())
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
+        let secrets = self.secrets.lock().expect("no test panics with it");
+        let Some(text) = secrets.get(name.as_str()) else {
+            let message = format!("there is no secret `{name}`");
+            return Err(Diagnostic::operator("secret/missing", message));
+        };
+        SecretText::new(Zeroizing::new(text.clone()))
+            .map_err(|reason| Diagnostic::operator("secret/unusable", reason.to_string()))
     }
 
     fn workspace(&self) -> Option<&Path> {

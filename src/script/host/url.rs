@@ -7,6 +7,8 @@ mod component;
 #[cfg(test)]
 mod tests;
 
+pub(super) use component::query_of;
+
 use super::ModuleBuilder;
 use super::options::Options;
 use crate::script::host::text::work::{a_type, refuse, unreadable};
@@ -141,7 +143,7 @@ fn build(parts: Map) -> Outcome<ImmutableString> {
     let function = "url::build";
     let query = match parts.get("query") {
         Some(query) if matches!(Kind::of(query), Kind::Map | Kind::Array) => {
-            Some(component::query_of(function, query)?)
+            Some(query_of(function, query)?)
         }
         _ => None,
     };

@@ -6,8 +6,10 @@
 use super::wire::{Ask, CallOrder, Ended, Line, Order, Word};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Cancel, Conditions};
+use crate::feature::capability::SecretName;
 use crate::feature::event::{FeatureEvent, Sink};
 use crate::feature::hook::Decision;
+use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Ending, Transaction};
 use crate::script::call::Instances;
 use crate::script::frame::Role;
@@ -25,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use zeroize::Zeroizing;
 
 /// Runs calls for the process that started this one, over standard input, until that ends.
 ///
@@ -240,6 +243,13 @@ impl Transaction for Remote {
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
         self.ask(Ask::Act(act.clone()))
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
+        let text: String = self.ask(Ask::Secret(name.to_string()))?;
+        // The host keeps none that could not be spent.
+        SecretText::new(Zeroizing::new(text))
+            .map_err(|reason| Diagnostic::host("host/lost", reason.to_string()))
     }
 
     fn workspace(&self) -> Option<&Path> {

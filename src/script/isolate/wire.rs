@@ -5,7 +5,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Failure, Receipt};
-use crate::feature::capability::Capability;
+use crate::feature::capability::{Capability, SecretName};
 use crate::feature::event::FeatureEvent;
 use crate::feature::grant::GrantSet;
 use crate::feature::id::{ChannelName, FeatureId};
@@ -67,6 +67,7 @@ pub(super) enum Ask {
     StoreDelete(String),
     StoreKeys(String, usize),
     Act(Act),
+    Secret(String),
 }
 
 impl Ask {
@@ -78,8 +79,17 @@ impl Ask {
             Self::StoreDelete(key) => host.store_delete(&key).map(Value::from),
             Self::StoreKeys(prefix, most) => host.store_keys(&prefix, most).map(Value::from),
             Self::Act(act) => host.act(&act).map(Value::from),
+            Self::Secret(name) => {
+                let name: SecretName = name.parse().map_err(|_| unknown_secret())?;
+                // It goes to the other end of a socket that nobody else holds.
+                host.secret(&name).map(|secret| Value::from(secret.expose()))
+            }
         }
     }
+}
+
+fn unknown_secret() -> Diagnostic {
+    Diagnostic::host("host/lost", "a sandbox process asks for a secret by no name")
 }
 
 /// A program as text.

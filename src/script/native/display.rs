@@ -11,6 +11,7 @@
 
 use crate::limit::Limit;
 use crate::script::frame::words;
+use crate::script::host::secret::Handle;
 use crate::script::meter;
 use crate::script::native::compare::Outcome;
 use crate::script::value::{Kind, MAX_DEPTH, prefix, type_label};
@@ -144,7 +145,10 @@ impl Writer {
             Kind::Shared => self.write_str("<shared>"),
             Kind::Other if type_label(value) != "range" => match words(value) {
                 Some(words) => self.text(&words, style),
-                None => self.write_str(type_label(value)),
+                None => match value.read_lock::<Handle>() {
+                    Some(handle) => write!(self, "{}", *handle),
+                    None => self.write_str(type_label(value)),
+                },
             },
             // Scalars and ranges, which the engine writes in a few bytes.
             Kind::Float if style == Style::Debug => write!(self, "{value:?}"),

@@ -143,7 +143,10 @@ fn pairs(query: &str) -> Outcome<Array> {
 }
 
 /// The query of a map or a list of pairs.
-pub(super) fn query_of(function: &str, pairs: &Dynamic) -> Outcome<ImmutableString> {
+pub(in crate::script::host) fn query_of(
+    function: &str,
+    pairs: &Dynamic,
+) -> Outcome<ImmutableString> {
     let (mut result, mut pace) = (String::new(), Pace::default());
     for (name, value) in pairs_of(function, pairs)? {
         let mut write = |value: &Dynamic| {
