@@ -12,9 +12,11 @@ mod durability;
 mod feature_api;
 #[cfg(unix)]
 mod isolate;
+mod library;
 mod mcp;
 mod mistakes;
 mod policy;
+mod reference;
 mod reload;
 #[cfg(all(unix, feature = "http"))]
 mod requests;

@@ -12,7 +12,7 @@ use super::meter::{self, Kill};
 use super::native::display::{self, Style};
 use super::remedy;
 use super::sandbox::SandboxError;
-use super::source::{SourceFile, SourceTree};
+use super::source::{SourceFile, SourceTree, is_library};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::limit::{Limit, Limits};
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -157,7 +157,8 @@ pub(super) fn source(error: &SourceError, file: &SourceFile) -> Diagnostic {
     point(diagnostic, file, position, |_, column| column)
 }
 
-/// Where an error began: calls are wrapped around it from the inside out.
+/// Where an error began: calls are wrapped around it from the inside out. What began inside of the
+/// embedded library has its place at the call that led there, in a file that the author can mend.
 struct Place<'a> {
     error: &'a EvalAltResult,
     module: Option<&'a str>,
@@ -167,11 +168,17 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn find(error: &'a EvalAltResult, module: Option<&'a str>) -> Self {
         let mut place = Self { error, module, position: error.position() };
+        // The last call of the library by another file.
+        let mut entered = None;
+        let in_library = |module: Option<&str>| module.is_some_and(is_library);
         loop {
             match place.error {
                 EvalAltResult::ErrorInFunctionCall(_, source, inner, outer) => {
                     let module = (!source.is_empty()).then_some(source.as_str());
                     let position = inner.position();
+                    if in_library(module) && !in_library(place.module) {
+                        entered = Some((place.module, *outer));
+                    }
                     // A native has no position of its own: the call is where it happened.
                     place = if position.is_none() {
                         Self { error: inner, module: place.module, position: *outer }
@@ -182,7 +189,12 @@ impl<'a> Place<'a> {
                 EvalAltResult::ErrorInModule(_, inner, _) => {
                     place = Self { error: inner, ..place };
                 }
-                _ => return place,
+                _ => {
+                    return match entered.filter(|_| in_library(place.module)) {
+                        Some((module, position)) => Self { module, position, ..place },
+                        None => place,
+                    };
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ mod location;
 pub mod meter;
 mod native;
 mod parse;
+pub mod reference;
 mod remedy;
 pub mod runtime;
 pub mod sandbox;

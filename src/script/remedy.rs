@@ -97,9 +97,7 @@ pub(crate) fn of_name(name: &str) -> Option<&'static str> {
 pub(crate) fn of_property(name: &str, kind: &str) -> Option<&'static str> {
     match (name, kind) {
         ("length" | "size" | "count", _) => Some("write `value.len()`"),
-        ("message" | "msg", "string") => {
-            Some("what was thrown as a text is the text itself: write `reason`")
-        }
+        ("msg" | "error", "string") => Some("write `reason.message`, whatever was caught"),
         _ => None,
     }
 }

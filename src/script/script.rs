@@ -145,7 +145,10 @@ fn finish(
     let mut tests = tests_of(&declared.contributions.tests, None, &main.name);
     for (key, parsed) in &loaded.modules {
         let found = annotation::read_imported(parsed, &mut problems);
-        tests.extend(tests_of(&found, Some(key), &parsed.file.name));
+        // The library's own tests are not the feature's.
+        if !source::is_library(key) {
+            tests.extend(tests_of(&found, Some(key), &parsed.file.name));
+        }
     }
     let requests = &declared.descriptor.requests;
     let analysis = analysis::analyse(&loaded, known, requests, &mut problems);

@@ -29,6 +29,9 @@ const SCHEMA: &str = "
 /// How long the first wait for another process takes, and the longest.
 const WAITS: [Duration; 2] = [Duration::from_micros(200), Duration::from_millis(10)];
 
+/// How long a listing waits for a store that another process is making.
+const LISTING: Duration = Duration::from_secs(1);
+
 /// The connections to one store: at most one is in use, and one is kept.
 pub(super) struct Connections {
     pub file: PathBuf,
@@ -126,7 +129,7 @@ impl Connections {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         connection.set_prepared_statement_cache_capacity(16);
-        let found = format(&connection, &self.file)?;
+        let found = format(&connection, &self.file, deadline)?;
         patiently(deadline, || connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())))?;
         let level = match self.durability {
             Durability::Always => "FULL",
@@ -145,7 +148,7 @@ impl Connections {
     /// Writes the schema, unless another process did so in this very moment.
     fn create(&self, connection: &Connection, deadline: Instant) -> Result<(), StoreError> {
         begin_immediate(connection, deadline)?;
-        if format(connection, &self.file)? == 0 {
+        if format(connection, &self.file, deadline)? == 0 {
             connection.execute_batch(SCHEMA)?;
             let mut add = connection.prepare("INSERT INTO about VALUES (?1, ?2)")?;
             add.execute(("feature", self.owner.feature.to_string()))?;
@@ -191,11 +194,18 @@ fn patiently(
 }
 
 /// The format of a store, 0 for a file that is still empty.
-fn format(connection: &Connection, file: &Path) -> Result<i64, StoreError> {
-    let pragma = |name: &str| connection.query_row(name, [], |row| row.get::<_, i64>(0));
-    let format = pragma("PRAGMA user_version")?;
-    let application = pragma("PRAGMA application_id")?;
-    let tables = pragma("SELECT count(*) FROM sqlite_schema")?;
+fn format(connection: &Connection, file: &Path, deadline: Instant) -> Result<i64, StoreError> {
+    let mut found = (0, 0, 0);
+    patiently(deadline, || {
+        // One look, for another process may make the store in this very moment: what is half before
+        // and half after is no store of anybody's.
+        connection.execute_batch("SAVEPOINT look")?;
+        let looked = marks(connection);
+        connection.execute_batch("RELEASE look")?;
+        found = looked?;
+        Ok(())
+    })?;
+    let (application, format, tables) = found;
     match (application, format, tables) {
         (0, 0, 0) => Ok(0),
         (APPLICATION, 1..=FORMAT, _) => Ok(format),
@@ -208,6 +218,14 @@ fn format(connection: &Connection, file: &Path) -> Result<i64, StoreError> {
             None,
         ))),
     }
+}
+
+/// Whose file it is, its format, and how many tables and indices it has.
+fn marks(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
+    let pragma = |name: &str| connection.query_row(name, [], |row| row.get::<_, i64>(0));
+    // The first read is what the others agree with.
+    let tables = pragma("SELECT count(*) FROM sqlite_schema")?;
+    Ok((pragma("PRAGMA application_id")?, pragma("PRAGMA user_version")?, tables))
 }
 
 /// Makes the file and its folder where they are missing, for nobody but this user.
@@ -257,7 +275,7 @@ pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 pub(super) fn look(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
-    format(&connection, file)?;
+    format(&connection, file, Instant::now() + LISTING)?;
     Ok(connection)
 }
 

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::capability::Capability;
 use crate::feature::hook::DecisionKind;
 use crate::script::parse::{ParsedFile, span_at};
-use crate::script::source::Loaded;
+use crate::script::source::{Loaded, is_library};
 use rhai::{AST, ImmutableString, Position, ScriptFuncDef, Shared};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
@@ -114,7 +114,7 @@ impl File<'_> {
 
     /// Whether it is part of the embedded library, whose authors answer for what it calls.
     pub fn is_library(&self) -> bool {
-        self.key.is_some_and(|key| key.starts_with("std/"))
+        self.key.is_some_and(is_library)
     }
 
     /// A position in it as a span.
@@ -216,33 +216,41 @@ impl<'a> Program<'a> {
         if self.files.len() < 2 {
             return;
         }
-        let mut first: HashMap<(&str, usize), &File<'_>> = HashMap::new();
+        let mut first: HashMap<(&str, usize), (&File<'_>, Span)> = HashMap::new();
         for file in &self.files {
             for function in &file.parsed.functions {
                 if function.this_type.is_some() {
                     continue;
                 }
                 let key = (function.name.as_str(), function.parameters.len());
-                let Some(other) = first.get(&key) else {
-                    first.insert(key, file);
+                let Some(&(other, place)) = first.get(&key) else {
+                    first.insert(key, (file, function.place()));
                     continue;
                 };
                 if other.key == file.key {
                     continue;
                 }
-                problems.push(
-                    Diagnostic::author(
-                        "import/duplicate-function",
-                        format!(
-                            "`fn {}` with {} parameters is also in `{}`; imported files share one \
-                             set of names",
-                            key.0, key.1, other.parsed.file.name
-                        ),
-                    )
-                    .in_file(&file.parsed.file.name)
-                    .at(function.place(), "")
-                    .help(format!("rename one of them, as in `{}_2`", key.0)),
+                // Nobody can rename what stands in the library.
+                let (own, place, also) = if file.is_library() {
+                    (other, place, file)
+                } else {
+                    (file, function.place(), other)
+                };
+                let (name, arity) = key;
+                let noun = if arity == 1 { "parameter" } else { "parameters" };
+                let (also, help) = match also.key.filter(|_| also.is_library()) {
+                    Some(key) => (key, format!("rename yours, as in `my_{name}`")),
+                    None => (
+                        also.parsed.file.name.as_str(),
+                        format!("rename one of them, as in `{name}_2`"),
+                    ),
+                };
+                let message = format!(
+                    "`fn {name}` with {arity} {noun} is also in `{also}`; imported files share one \
+                     set of names"
                 );
+                let problem = Diagnostic::author("import/duplicate-function", message);
+                problems.push(problem.in_file(&own.parsed.file.name).at(place, "").help(help));
             }
         }
     }

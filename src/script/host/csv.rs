@@ -21,6 +21,10 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "Comma-separated text, as RFC 4180 has it. All values that are read are texts. A quote \
+             that is not closed, or something behind it, is an error with its line.",
+        );
         read::register(&mut builder);
         write::register(&mut builder);
         builder.build()

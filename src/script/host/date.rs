@@ -25,6 +25,11 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "The calendar, in UTC. A moment is in milliseconds since 1970-01-01T00:00:00Z, as \
+             `time::now()` gives it; weeks begin on Monday. What is no moment is an error that \
+             shows how to write one.",
+        );
         register_texts(&mut builder);
         register_sums(&mut builder);
         builder.build()
@@ -46,7 +51,7 @@ fn register_texts(builder: &mut ModuleBuilder) {
         ])
         .function("parse", ["text: string", "format: string", "int"], parse_as)
         .docs(&[
-            "/// A moment as text in such a format.",
+            "/// A moment as text in a format of `%` letters, as `parse` reads it.",
             "/// date::format(86400000, \"%a, %d %b %Y\") // => \"Fri, 02 Jan 1970\"",
         ])
         .function("format", ["moment: int", "format: string", "string"], format)
@@ -90,7 +95,8 @@ fn register_sums(builder: &mut ModuleBuilder) {
         ])
         .function("add", ["moment: int", "amount: int", "unit: string", "int"], add)
         .docs(&[
-            "/// The same for several units, of which the largest is added first.",
+            "/// The moment later by several units, `#{ days: 1, hours: -1 }`, of which the largest is added \
+             first.",
             "/// date::iso(date::add(0, #{ days: 1, hours: -1 })) // => \"1970-01-01T23:00:00Z\"",
         ])
         .function("add", ["moment: int", "amounts: map", "int"], add_all)

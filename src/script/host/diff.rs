@@ -22,6 +22,7 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about("What changed between two texts, line by line.");
         register(&mut builder);
         builder.build()
     }))

@@ -8,12 +8,25 @@ use rhai::{Dynamic, ImmutableString, Module, Shared};
 /// The module of a feature that was granted `emit`.
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "Live events for the person at the screen. They never reach the model, and are not \
+         undone when the call fails. Request them with `//! @request emit`.",
+    );
     for (name, level) in [("info", Level::Info), ("warn", Level::Warn), ("error", Level::Error)] {
         builder
             .docs(&[
-                "/// Shows a message to the person at the screen.",
-                "///",
-                "/// `emit::info(\"read 3 files\")`, `emit::warn(\"slow\", \"took 2 s\")`",
+                match level {
+                    Level::Warn => "/// Shows a warning to the person at the screen.",
+                    Level::Error => "/// Shows an error to the person at the screen.",
+                    _ => "/// Shows a message to the person at the screen.",
+                },
+                match level {
+                    Level::Warn => "/// emit::warn(\"the disk is slow\", \"it took 2 s\")",
+                    Level::Error => {
+                        "/// emit::error(\"2 files are broken\", text::join(names, \"\\n\"))"
+                    }
+                    _ => "/// emit::info(\"read 3 files\")",
+                },
             ])
             .function(name, ["summary: string"], move |summary: ImmutableString| {
                 message(level, summary, None)
@@ -27,7 +40,10 @@ pub(crate) fn module() -> Shared<Module> {
         );
     }
     builder
-        .docs(&["/// Shows how far a long piece of work is: `emit::progress(3, 10, \"reading\")`."])
+        .docs(&[
+            "/// Shows how far a long piece of work is; `total` is `()` where nobody knows.",
+            "/// emit::progress(3, 10, \"reading\")",
+        ])
         .function(
             "progress",
             ["done: number", "total: number"],
@@ -41,7 +57,10 @@ pub(crate) fn module() -> Shared<Module> {
         },
     );
     builder
-        .docs(&["/// Shows a message on a channel that the feature declares with `@channel`."])
+        .docs(&[
+            "/// Shows a message on a channel that the feature declares with `@channel`.",
+            "/// emit::to(\"note-added\", \"Call Ann\")",
+        ])
         .function("to", ["channel: string", "summary: string"], |channel: &str, summary: &str| {
             to(channel, summary, None)
         });

@@ -30,6 +30,14 @@ use write::{append, copy, make_folder, remove, rename, write};
 /// The module of a feature that asked for `fs:read=…` or `fs:write=…`.
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "Files, as far as they are granted: request `fs:read=GLOB` and `fs:write=GLOB`. A relative \
+         path begins at the workspace, the folder in which `peasy` was started; others begin with \
+         `~/` or `/`. A link leads where it leads, and only to what is granted as well. What was \
+         written is not undone when the call fails.\n\nWhat is not granted is a refusal that names \
+         the grant, and what the disk refuses is one that says why; both can be caught. A test has \
+         no files, so keep what works on their text in functions of its own.",
+    );
     reading(&mut builder);
     writing(&mut builder);
     builder.build()
@@ -39,51 +47,70 @@ fn reading(builder: &mut ModuleBuilder) {
     builder
         .docs(&[
             "/// The text of a file, in UTF-8 and at most 16 MiB.",
-            "///",
-            "/// `fs::read(\"Cargo.toml\")`",
+            "/// fs::read(\"Cargo.toml\")",
         ])
         .function("read", ["path: string", "string"], read)
         .docs(&[
             "/// Some lines of a file without their ends, counted from 1; fewer where it ends before.",
-            "///",
-            "/// `fs::read_lines(\"server.log\", 1, 100)`",
+            "/// fs::read_lines(\"server.log\", 1, 100)",
         ])
-        .function("read_lines", ["path: string", "from: int", "count: int", "array"], read_lines)
-        .docs(&["/// Whether there is something at a path."])
+        .function(
+            "read_lines",
+            ["path: string", "from: int", "count: int", "string[]"],
+            read_lines,
+        )
+        .docs(&["/// Whether there is something at a path.", "/// fs::exists(\"Cargo.toml\")"])
         .function("exists", ["path: string", "bool"], exists)
         .docs(&[
             "/// What is at a path: `kind` (`file`, `folder` or `special`), `size` in bytes, `modified` in ms.",
+            "/// fs::stat(\"Cargo.toml\").size",
         ])
         .function("stat", ["path: string", "map"], stat)
         .docs(&[
-            "/// What lies in a folder and is granted, by name: maps of `name` and `kind`.",
-            "///",
-            "/// `fs::list(\".\")`",
+            "/// What lies in a folder and is granted, by name: maps of `name` and `kind`, which may be \
+             `link` as well.",
+            "/// fs::list(\"src\").map(|entry| entry.name)",
         ])
-        .function("list", ["folder: string", "array"], list)
+        .function("list", ["folder: string", "map[]"], list)
         .docs(&[
-            "/// The paths of the granted files that a pattern takes, in order; no link is followed.",
-            "///",
-            "/// `fs::glob(\"src/**/*.rs\")`",
+            "/// The paths of the granted files that a pattern takes, in order and at most 10,000; no link \
+             is followed. `*` stands for any characters of one name, `**` for any folders.",
+            "/// fs::glob(\"src/**/*.rs\")",
         ])
-        .function("glob", ["pattern: string", "array"], glob);
+        .function("glob", ["pattern: string", "string[]"], glob);
 }
 
 fn writing(builder: &mut ModuleBuilder) {
     builder
         .docs(&[
-            "/// Makes a file, or replaces it as a whole: `fs::write(\"out/report.md\", text)`.",
+            "/// Makes a file, or replaces it as a whole.",
+            "/// fs::write(\"out/report.md\", text)",
         ])
         .function("write", ["path: string", "text: string"], write)
-        .docs(&["/// Adds to the end of a file, which is made where there is none."])
+        .docs(&[
+            "/// Adds to the end of a file, which is made where there is none.",
+            "/// fs::append(\"out/log.txt\", \"done\\n\")",
+        ])
         .function("append", ["path: string", "text: string"], append)
-        .docs(&["/// Makes a folder and those it lies in, and says whether it was not there."])
+        .docs(&[
+            "/// Makes a folder and those it lies in; `false` where it is there already.",
+            "/// fs::make_folder(\"out/pages\")",
+        ])
         .function("make_folder", ["path: string", "bool"], make_folder)
-        .docs(&["/// Removes a file, a link or an empty folder, and says whether it was there."])
+        .docs(&[
+            "/// Removes a file, a link or an empty folder; `false` where it is not there.",
+            "/// fs::remove(\"out/old.md\")",
+        ])
         .function("remove", ["path: string", "bool"], remove)
-        .docs(&["/// Copies a file, whatever is in it; `from` is read and `to` written."])
+        .docs(&[
+            "/// Copies a file, whatever is in it; `from` is read and `to` written.",
+            "/// fs::copy(\"out/report.md\", \"out/report.bak\")",
+        ])
         .function("copy", ["from: string", "to: string"], copy)
-        .docs(&["/// Moves a file; `from` is read and written, and `to` written."])
+        .docs(&[
+            "/// Moves a file on one disk; `from` is read and written, and `to` written.",
+            "/// fs::rename(\"out/draft.md\", \"out/report.md\")",
+        ])
         .function("rename", ["from: string", "to: string"], rename);
 }
 

@@ -35,14 +35,17 @@ fn outcome(builder: &mut ModuleBuilder) {
         .function(guard::INDEX, ["index: any"], assigned_index)
         .docs(&[
             "/// Ends the call with an error that the caller can mend; the model reads the text.",
-            "///",
-            "/// `if text == \"\" { fail(\"the text is empty\") }`",
+            "/// fail(\"the text is empty; give at least one word\")",
         ])
         .function("fail", ["text: string"], |text: ImmutableString| -> Native<Dynamic> {
             Err(throw(CallerError(text.into())))
         })
-        .docs(&["/// Whether a capability was granted: `granted(\"http=api.example.com\")`."])
-        .function("granted", ["capability: string"], granted);
+        .docs(&[
+            "/// Whether a capability was granted, written as in `@request`; the name of a module asks \
+             whether any of its capabilities was.",
+            "/// granted(\"http=api.example.com\")",
+        ])
+        .function("granted", ["capability: string", "bool"], granted);
 }
 
 /// The engine assigns to a range of a text by writing any value as text, without a bound.
@@ -67,52 +70,98 @@ fn granted(capability: &str) -> Native<bool> {
 
 fn decisions(builder: &mut ModuleBuilder) {
     builder
-        .docs(&["/// Decides nothing; the same as returning nothing."])
-        .function("proceed", [], || Decision::Proceed)
-        .docs(&["/// The request is not sent; at `pre_request`."])
-        .function("stop", ["reason: string"], |reason: ImmutableString| {
+        .docs(&[
+            "/// A decision: nothing; the same as returning nothing.",
+            "/// proceed()",
+        ])
+        .function("proceed", ["decision"], || Decision::Proceed)
+        .docs(&[
+            "/// A decision at `pre_request`: the request is not sent.",
+            "/// stop(\"no requests at night\")",
+        ])
+        .function("stop", ["reason: string", "decision"], |reason: ImmutableString| {
             decide(Decision::Stop { reason: reason.into() })
         })
-        .docs(&["/// The tool does not run and the model reads why; at `pre_tool_call`."])
-        .function("deny", ["reason: string"], |reason: ImmutableString| {
+        .docs(&[
+            "/// A decision at `pre_tool_call`: the tool does not run, and the model reads why.",
+            "/// deny(\"not the home folder\")",
+        ])
+        .function("deny", ["reason: string", "decision"], |reason: ImmutableString| {
             decide(Decision::Deny { reason: reason.into() })
         })
-        .docs(&["/// The tool does not run and the model gets this; at `pre_tool_call`."])
-        .function("answer", ["value: any"], |value: Dynamic| {
+        .docs(&[
+            "/// A decision at `pre_tool_call`: the tool does not run, and the model gets this instead.",
+            "/// answer(#{ files: [] })",
+        ])
+        .function("answer", ["value: any", "decision"], |value: Dynamic| {
             decide(Decision::Answer { value: plain(&value)? })
         })
-        .docs(&["/// A person decides; at `pre_tool_call`."])
-        .function("ask", ["question: string"], |question: ImmutableString| {
+        .docs(&[
+            "/// A decision at `pre_tool_call`: a person decides.",
+            "/// ask(\"Delete 12 files?\")",
+        ])
+        .function("ask", ["question: string", "decision"], |question: ImmutableString| {
             decide(Decision::Ask { question: question.into() })
         })
-        .docs(&["/// The tool runs with other arguments; at `pre_tool_call`, where granted."])
-        .function("rewrite", ["arguments: map"], |arguments: rhai::Map| {
+        .docs(&[
+            "/// A decision at `pre_tool_call`, where `hook:pre_tool_call:rewrite` is granted: the tool runs with \
+             other arguments.",
+            "/// rewrite(#{ path: \"docs/a.md\" })",
+        ])
+        .function("rewrite", ["arguments: map", "decision"], |arguments: rhai::Map| {
             decide(Decision::Rewrite { arguments: plain(&Dynamic::from_map(arguments))? })
         })
-        .docs(&["/// The model gets another result; at `post_tool_call`, where granted."])
-        .function("replace", ["result: any"], |result: Dynamic| {
+        .docs(&[
+            "/// A decision at `post_tool_call`, where `hook:post_tool_call:replace` is granted: the model gets \
+             another result.",
+            "/// replace(text::replace(event.result, key, \"…\"))",
+        ])
+        .function("replace", ["result: any", "decision"], |result: Dynamic| {
             decide(Decision::Replace { result: plain(&result)? })
         })
-        .docs(&["/// The turn goes on; at `turn_end`, a bounded number of times."])
-        .function("again", ["reason: string"], |reason: ImmutableString| {
+        .docs(&[
+            "/// A decision at `turn_end`: the turn goes on, a bounded number of times.",
+            "/// again(\"the tests do not pass yet\")",
+        ])
+        .function("again", ["reason: string", "decision"], |reason: ImmutableString| {
             decide(Decision::Again { reason: reason.into() })
         })
         .docs(&[
-            "/// Says something beside the decision: `diagnose(\"warning\", \"large download\")`.",
+            "/// Says something beside the decision; the level is `note`, `warning` or `error`.",
+            "/// diagnose(\"warning\", \"large download\")",
         ])
         .function("diagnose", ["level: string", "text: string"], diagnose)
-        .docs(&["/// What was thrown, in words: `catch (problem) { log::warn(problem.message) }`."])
-        .function("get$message", ["problem"], |problem: &mut CallerError| problem.0.clone())
-        .function("get$message", ["problem"], |problem: &mut Refusal| problem.0.message.clone())
-        .function("get$message", ["problem"], |problem: &mut Assertion| problem.0.clone())
-        .docs(&["/// The stable code of a refusal: `grant/http`."])
-        .function("get$code", ["problem"], |problem: &mut Refusal| problem.0.code.to_string())
-        .docs(&["/// A decision's kind: `proceed`, `deny`, `answer`, …"])
-        .function("get$decision", ["decision"], |decision: &mut Decision| decision.name())
-        .docs(&["/// A decision's text: its reason or its question."])
-        .function("get$reason", ["decision"], |decision: &mut Decision| reason(decision))
-        .docs(&["/// What an answer, rewrite or replacement carries."])
-        .function("get$value", ["decision"], |decision: &mut Decision| carried(decision));
+        .docs(&[
+            "/// What was caught, in words: what was thrown as a text, and what a helper says is wrong, is its \
+             own message; errors of the engine are maps with one.",
+            "/// try { work() } catch (problem) { log::warn(problem.message) }",
+        ])
+        .function("get$message", ["problem: error", "string"], |problem: &mut CallerError| problem.0.clone())
+        .function("get$message", ["problem: error", "string"], |problem: &mut Refusal| problem.0.message.clone())
+        .function("get$message", ["problem: error", "string"], |problem: &mut Assertion| problem.0.clone())
+        .function("get$message", ["problem: string", "string"], |problem: &mut ImmutableString| {
+            problem.clone()
+        })
+        .docs(&[
+            "/// The stable code of a refusal, such as `grant/http`.",
+            "/// try { work() } catch (problem) { log::warn(problem.code) }",
+        ])
+        .function("get$code", ["problem: error", "string"], |problem: &mut Refusal| problem.0.code.to_string())
+        .docs(&[
+            "/// A decision's kind: `proceed`, `deny`, `answer`, …",
+            "/// guard(event).decision",
+        ])
+        .function("get$decision", ["decision: decision", "string"], |decision: &mut Decision| decision.name())
+        .docs(&[
+            "/// A decision's text: its reason or its question; `()` where it has none.",
+            "/// guard(event).reason",
+        ])
+        .function("get$reason", ["decision: decision", "string?"], |decision: &mut Decision| reason(decision))
+        .docs(&[
+            "/// What an answer, rewrite or replacement carries; `()` of others.",
+            "/// guard(event).value",
+        ])
+        .function("get$value", ["decision: decision", "any"], |decision: &mut Decision| carried(decision));
 }
 
 /// Remembers that a decision was made, so that one that is not returned is noticed.
@@ -167,26 +216,38 @@ fn diagnose(level: &str, text: ImmutableString) -> Native {
 
 fn assertions(builder: &mut ModuleBuilder) {
     builder
-        .docs(&["/// Fails the test unless the condition holds."])
+        .docs(&[
+            "/// Fails the test unless the condition holds; the text says what is wrong.",
+            "/// assert(list.len() == 3, `there are ${list.len()}`)",
+        ])
         .function("assert", ["condition: bool"], |condition: bool| -> Native {
             check(condition, || Ok("the assertion does not hold".to_owned()))
         })
         .function("assert", ["condition: bool", "text: string"], |condition: bool, text: &str| {
             check(condition, || Ok(text.to_owned()))
         })
-        .docs(&["/// Fails the test unless both values are the same."])
+        .docs(&[
+            "/// Fails the test unless both values are the same. `2` and `2.0` are.",
+            "/// assert_eq(count(\"a b\"), 2)",
+        ])
         .function("assert_eq", ["left: any", "right: any"], |left: Dynamic, right: Dynamic| {
             check(compare::equal(&left, &right)?, || {
                 Ok(format!("{} is not {}", shown(&left), shown(&right)))
             })
         })
-        .docs(&["/// Fails the test if both values are the same."])
+        .docs(&["/// Fails the test if both values are the same.", "/// assert_ne(roll(), roll())"])
         .function("assert_ne", ["left: any", "right: any"], |left: Dynamic, right: Dynamic| {
             check(!compare::equal(&left, &right)?, || Ok(format!("both are {}", shown(&left))))
         })
-        .docs(&["/// Fails the test unless the function fails: `assert_fails(|| count(\"\"))`."])
-        .function("assert_fails", ["call: Fn"], assert_fails)
-        .docs(&["/// Fails the test unless a hook denied: `assert_denied(guard(event))`."])
+        .docs(&[
+            "/// Fails the test unless the function fails, and gives the message of its error.",
+            "/// assert_fails(|| count(\"\"))",
+        ])
+        .function("assert_fails", ["call: Fn", "string"], assert_fails)
+        .docs(&[
+            "/// Fails the test unless a hook denied.",
+            "/// assert_denied(guard(#{ kind: \"shell\", command: \"rm -rf ~\" }))",
+        ])
         .function("assert_denied", ["decision: any"], assert_denied);
 }
 

@@ -24,6 +24,10 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "Digests, hexadecimal digits and base64, of texts as UTF-8. What cannot be \
+             decoded, or is no UTF-8 then, is an error.",
+        );
         register(&mut builder);
         builder.build()
     }))
@@ -62,7 +66,8 @@ fn register(builder: &mut ModuleBuilder) {
         ])
         .function("base64", ["text: string", "string"], |text: &str| base64(text, BASE64, true))
         .docs(&[
-            "/// The same for addresses and file names: `-` and `_` for `+` and `/`, and no `=`.",
+            "/// The bytes of a text in base64 for addresses and file names: `-` and `_` for `+` and `/`, and no \
+             `=`.",
             "/// hash::base64_url(\"a?>b?\") // => \"YT8-Yj8\"",
         ])
         .function("base64_url", ["text: string", "string"], |text: &str| {

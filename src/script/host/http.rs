@@ -50,6 +50,15 @@ pub(crate) fn module() -> Shared<Module> {
 /// The module on some network.
 fn module_on(network: &Arc<dyn Network>) -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "Requests to the hosts that were granted: request `http=HOST` for each. An answer is a map of \
+         `status`, `ok` (a status from 200 to 299), `headers` (names in lower case), `body` and `url`, \
+         where it came from after redirections. What keeps an answer from coming is an error that a \
+         script may catch; a status is none. Options are `query` and `headers` (maps), `bearer` (a \
+         secret), `basic` (a map of `user` and `password`), one of `body` (a text), `json` (any value) \
+         and `form` (a map), `timeout` in ms, `most` bytes of the body, `base64` for a body that is no \
+         text, and `follow: false` to stay where the first answer comes from.",
+    );
     for (function, method, docs) in METHODS {
         let on = Arc::clone(network);
         builder.docs(docs).function(
@@ -78,30 +87,61 @@ const METHODS: [Method; 6] = [
         "http::get",
         "GET",
         &[
-            "/// Asks for what is at an address, and gives `status`, `ok`, `headers`, `body` and `url`.",
-            "///",
-            "/// `http::get(\"https://api.example.com/now\")`,",
-            "/// `http::get(url, #{ query: #{ q: \"Rome\" }, bearer: secret::get(\"API_KEY\") })`",
+            "/// Asks for what is at an address.",
+            "/// http::get(\"https://api.example.com/now\").body",
+            "/// http::get(url, #{ query: #{ q: \"Rome\" }, bearer: secret::get(\"API_KEY\") }).status",
         ],
     ),
-    ("http::head", "HEAD", &["/// As `get`, without the body."]),
+    (
+        "http::head",
+        "HEAD",
+        &[
+            "/// As `get`, without the body.",
+            "/// http::head(\"https://api.example.com/file\").headers[\"content-length\"]",
+        ],
+    ),
     (
         "http::post",
         "POST",
         &[
-            "/// Sends a body to an address: `http::post(url, #{ json: #{ name: \"x\" } })`; `body` and `form` as well.",
+            "/// Sends a body to an address.",
+            "/// http::post(\"https://api.example.com/notes\", #{ json: #{ text: \"hello\" } }).status",
         ],
     ),
-    ("http::put", "PUT", &["/// Puts a body at an address, as `post`."]),
-    ("http::patch", "PATCH", &["/// Changes what is at an address, as `post`."]),
-    ("http::delete", "DELETE", &["/// Removes what is at an address."]),
+    (
+        "http::put",
+        "PUT",
+        &[
+            "/// Puts a body at an address.",
+            "/// http::put(\"https://api.example.com/notes/7\", #{ json: #{ text: \"hello\" } }).ok",
+        ],
+    ),
+    (
+        "http::patch",
+        "PATCH",
+        &[
+            "/// Changes what is at an address.",
+            "/// http::patch(\"https://api.example.com/notes/7\", #{ json: #{ done: true } }).ok",
+        ],
+    ),
+    (
+        "http::delete",
+        "DELETE",
+        &[
+            "/// Removes what is at an address.",
+            "/// http::delete(\"https://api.example.com/notes/7\").ok",
+        ],
+    ),
 ];
 
 fn any_method(builder: &mut ModuleBuilder, network: &Arc<dyn Network>) {
     let function = "http::request";
     let on = Arc::clone(network);
     builder
-        .docs(&["/// As `get` and `post`, with any method: `http::request(\"OPTIONS\", url)`."])
+        .docs(&[
+            "/// As `get` and `post`, with any method.",
+            "/// http::request(\"OPTIONS\", \"https://api.example.com/notes\").headers.allow",
+        ])
         .function(
             "request",
             ["method: string", "url: string", "map"],
@@ -122,9 +162,9 @@ fn any_method(builder: &mut ModuleBuilder, network: &Arc<dyn Network>) {
 fn for_tests(builder: &mut ModuleBuilder) {
     builder
         .docs(&[
-            "/// In a test: what requests to an address are answered, in the order given; the last answer stays.",
-            "///",
-            "/// `http::answer(\"https://api.example.com/now\", #{ status: 200, json: #{ degrees: 20 } })`",
+            "/// In a test: what requests to an address are answered, in the order given; the last \
+             answer stays. It is a map of `status` (200 without it), `headers`, and `body` or `json`.",
+            "/// http::answer(\"https://api.example.com/now\", #{ json: #{ degrees: 20 } })",
         ])
         .function(
             "answer",
@@ -133,8 +173,9 @@ fn for_tests(builder: &mut ModuleBuilder) {
         )
         .docs(&[
             "/// In a test: the requests so far, each as `method`, `url`, `headers` and `body`.",
+            "/// http::sent()[0].url",
         ])
-        .function("sent", ["array"], canned::sent);
+        .function("sent", ["map[]"], canned::sent);
 }
 
 fn request(

@@ -26,6 +26,10 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "JSON, and paths into values. A path is dotted, `items[0].name`, or a JSON Pointer, \
+             `/items/0/name`. The value given stays as it is.",
+        );
         register(&mut builder);
         path::register(&mut builder);
         change::register(&mut builder);

@@ -24,6 +24,12 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "Work on lists. Every function gives a new value and leaves the list as it is. A \
+             *key* is the name of a field, or a function that gives the key of a value; the name \
+             is faster. What the language has as a method that takes a function, such as `map` \
+             and `filter`, is not repeated here.",
+        );
         part::register(&mut builder);
         group::register(&mut builder);
         rank::register(&mut builder);

@@ -9,17 +9,25 @@ use rhai::{Dynamic, Module, Shared};
 /// The module, the same for everybody.
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "The log of the call, for whoever looks for a fault later. Neither the model nor the \
+         user reads it. A value that is no text is written as `print` would.",
+    );
     for (name, level) in [
         ("debug", Level::Debug),
         ("info", Level::Info),
         ("warn", Level::Warn),
         ("error", Level::Error),
     ] {
-        builder.docs(&["/// Writes a line to the log: `log::info(\"read 3 files\")`."]).function(
-            name,
-            ["value: any"],
-            move |value: Dynamic| write(level, &value),
-        );
+        let docs = match level {
+            Level::Debug => ["/// Writes a line of level `debug`.", "/// log::debug(map)"],
+            Level::Warn => ["/// Writes a line of level `warn`.", "/// log::warn(\"no date\")"],
+            Level::Error => ["/// Writes a line of level `error`.", "/// log::error(reason)"],
+            _ => ["/// Writes a line of level `info`.", "/// log::info(`read ${count} files`)"],
+        };
+        builder
+            .docs(&docs)
+            .function(name, ["value: any"], move |value: Dynamic| write(level, &value));
     }
     builder.build()
 }

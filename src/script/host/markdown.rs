@@ -25,6 +25,8 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder
+            .about("What a Markdown text holds. Blocks of code are no headings and have no links.");
         register(&mut builder);
         register_text(&mut builder);
         builder.build()

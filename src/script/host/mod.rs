@@ -215,7 +215,14 @@ impl ModuleBuilder {
         Self { module: Module::new(), docs: Vec::new() }
     }
 
-    /// The documentation of the functions that follow, until the next.
+    /// What the module is about, in Markdown: the head of its page in `docs/reference/`.
+    pub(crate) fn about(&mut self, text: &str) -> &mut Self {
+        self.module.set_doc(text);
+        self
+    }
+
+    /// The documentation of the functions that follow, until the next: sentences in Markdown, then
+    /// examples, each a line that begins with the call and may end with ` // => ` and what it gives.
     pub(crate) fn docs(&mut self, lines: &[&'static str]) -> &mut Self {
         self.docs = lines.to_vec();
         self

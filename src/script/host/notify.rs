@@ -9,8 +9,16 @@ use rhai::{ImmutableString, Module, Shared};
 /// The module of a feature that was granted `notify:model` or `notify:user`.
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "Texts that must reach someone. Request `notify:user`, or `notify:model`, which nobody \
+         has by default.",
+    );
     builder
-        .docs(&["/// Gives the model a text beside the result; needs `notify:model`."])
+        .docs(&[
+            "/// Gives the model a text beside the result, if the call succeeds; needs `notify:model`, and \
+             is silent without it.",
+            "/// notify::model(\"The index is a day old.\")",
+        ])
         .function("model", ["text: string"], |text: ImmutableString| -> Native {
             frame::with(|frame| {
                 if super::is_granted(frame, "notify:model") {
@@ -22,7 +30,11 @@ pub(crate) fn module() -> Shared<Module> {
             })
         });
     builder
-        .docs(&["/// Shows the user a text that should not be missed; needs `notify:user`."])
+        .docs(&[
+            "/// Shows the user a text that should not be missed, at once; needs `notify:user`, and is silent \
+             without it.",
+            "/// notify::user(\"The backup is a week old.\")",
+        ])
         .function("user", ["text: string"], |text: ImmutableString| -> Native {
             frame::with(|frame| {
                 if super::is_granted(frame, "notify:user") {

@@ -11,9 +11,13 @@ use rhai::{Array, Dynamic, Module, Shared};
 /// The module, the same for everybody.
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "Random numbers, from the seed of the call, so that a test gives the same each time. Not \
+         for secrets.",
+    );
     builder
-        .docs(&["/// An integer from `low` to `high`, both included: `random::int(1, 6)`."])
-        .function("int", ["low: int", "high: int"], |low: i64, high: i64| -> Native<i64> {
+        .docs(&["/// A whole number from `low` to `high`, both included.", "/// random::int(1, 6)"])
+        .function("int", ["low: int", "high: int", "int"], |low: i64, high: i64| -> Native<i64> {
             if low > high {
                 return Err(error(format!(
                     "random::int({low}, {high}) has no numbers to choose from; the first must not be larger"
@@ -21,20 +25,23 @@ pub(crate) fn module() -> Shared<Module> {
             }
             frame::with(|frame| Ok(frame.random().i64(low..=high)))
         })
-        .docs(&["/// A number from 0.0 up to, and without, 1.0."])
-        .function("float", [], || -> Native<f64> { frame::with(|frame| Ok(frame.random().f64())) })
-        .docs(&["/// `true` or `false`."])
-        .function("bool", [], || -> Native<bool> { frame::with(|frame| Ok(frame.random().bool())) })
-        .docs(&["/// One element of a list; `()` of an empty one."])
-        .function("pick", ["list: array"], |list: &mut Array| -> Native<Dynamic> {
+        .docs(&["/// A number from 0.0 up to, and without, 1.0.", "/// random::float()"])
+        .function("float", ["float"], || -> Native<f64> { frame::with(|frame| Ok(frame.random().f64())) })
+        .docs(&["/// `true` or `false`.", "/// random::bool()"])
+        .function("bool", ["bool"], || -> Native<bool> { frame::with(|frame| Ok(frame.random().bool())) })
+        .docs(&["/// One value of a list; `()` of an empty one.", "/// random::pick([\"a\", \"b\"])"])
+        .function("pick", ["list: any[]", "any"], |list: &mut Array| -> Native<Dynamic> {
             if list.is_empty() {
                 return Ok(Dynamic::UNIT);
             }
             let index = frame::with(|frame| Ok(frame.random().usize(..list.len())))?;
             copied(&list[index])
         })
-        .docs(&["/// The list in another order."])
-        .function("shuffle", ["list: array"], |mut list: Array| -> Native<Array> {
+        .docs(&[
+            "/// The values in another order; the list given stays as it is.",
+            "/// random::shuffle([1, 2, 3])",
+        ])
+        .function("shuffle", ["list: any[]", "any[]"], |mut list: Array| -> Native<Array> {
             meter::charge(list.len() as u64)?;
             frame::with(|frame| {
                 frame.random().shuffle(&mut list);

@@ -25,6 +25,13 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "Regular expressions, in time that is linear in the text: no look-around and no \
+             references back. Write patterns between backticks, where a backslash stands for \
+             itself; `(?i)` ignores case, `(?m)` ties `^` and `$` to lines. Indexes are in \
+             characters, and what is not found is `()`. A pattern that cannot be read is an \
+             error that says where.",
+        );
         register(&mut builder);
         register_groups(&mut builder);
         replace::register(&mut builder);

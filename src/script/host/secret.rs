@@ -27,10 +27,15 @@ impl fmt::Display for Handle {
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
     builder
+        .about(
+            "Keys and passwords that the user keeps, `peasy secret set NAME`: request \
+             `secret=NAME@HOST`. A script gets a handle, which `http` spends at that host and nothing \
+             shows: in text it is `[secret NAME]`.",
+        )
         .docs(&[
-            "/// A secret of the user's, to be spent by `http` at the host that it is granted for; nothing shows it.",
-            "///",
-            "/// `http::get(url, #{ bearer: secret::get(\"API_KEY\") })`",
+            "/// The handle of a secret, for `bearer`, `basic` and the values of `headers` in a request.",
+            "/// http::get(url, #{ bearer: secret::get(\"API_KEY\") }).status",
+            "/// http::get(url, #{ headers: #{ \"x-api-key\": secret::get(\"API_KEY\") } }).status",
         ])
         .function("get", ["name: string", "secret"], get);
     builder.build()

@@ -20,22 +20,33 @@ const COST: u64 = 50;
 /// The module of a feature that asked for `store` or `store:read`.
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "What a feature keeps from call to call: JSON values under keys, for this feature alone. \
+         Request `store`, or `store:read` to look only. The first of these functions locks the \
+         feature's store until the call is over; what was changed is kept when the call \
+         succeeds, and is as if it had never been when it fails. In a test the store is empty.",
+    );
     builder
         .docs(&[
             "/// The value kept under a key; `()`, or the default, where there is none.",
-            "///",
-            "/// `store::get(\"longest\")`, `store::get(\"longest\", 0)`",
+            "/// store::get(\"longest\", 0)",
         ])
         .function("get", ["key: string", "any"], |key: &str| get(key, || Dynamic::UNIT))
         .function("get", ["key: string", "default: any", "any"], |key: &str, default: Dynamic| {
             get(key, || default)
         })
-        .docs(&["/// Keeps a value under a key: `store::set(\"todo/1\", #{ text: \"call\" })`."])
+        .docs(&[
+            "/// Keeps a value under a key: a number, a text, `true`, `()`, a list or a map of those.",
+            "/// store::set(\"todo/1\", #{ text: \"call\" })",
+        ])
         .function("set", ["key: string", "value: any"], |key: &str, value: Dynamic| {
             require_write()?;
             set(key, &value)
         })
-        .docs(&["/// Removes a key, and says whether it was there."])
+        .docs(&[
+            "/// Removes a key, and says whether it was there.",
+            "/// store::delete(\"todo/1\")",
+        ])
         .function("delete", ["key: string", "bool"], |key: &str| {
             require_write()?;
             meter::charge(COST)?;
@@ -43,22 +54,21 @@ pub(crate) fn module() -> Shared<Module> {
         })
         .docs(&[
             "/// The keys in order, at most 10,000; with a prefix, those that begin with it.",
-            "///",
-            "/// `store::keys()`, `store::keys(\"todo/\")`",
+            "/// store::keys(\"todo/\")",
         ])
-        .function("keys", ["array"], || keys(""))
-        .function("keys", ["prefix: string", "array"], keys)
+        .function("keys", ["string[]"], || keys(""))
+        .function("keys", ["prefix: string", "string[]"], keys)
         .docs(&[
-            "/// Adds to the number under a key, from 0, and gives the sum.",
-            "///",
-            "/// `store::incr(\"calls\")`, `store::incr(\"bytes\", 20)`",
+            "/// Adds 1, or `by`, to the whole number under a key, from 0, and gives the sum.",
+            "/// store::incr(\"calls\")",
+            "/// store::incr(\"bytes\", 20)",
         ])
         .function("incr", ["key: string", "int"], |key: &str| incr(key, 1))
         .function("incr", ["key: string", "by: int", "int"], incr)
         .docs(&[
-            "/// Changes the value under a key with a function, and gives the new one.",
-            "///",
-            "/// `store::update(\"longest\", 0, |n| if words > n { words } else { n })`",
+            "/// Changes the value under a key with a function, which gets the value, or the default where \
+             there is none, and gives the new one; that is the result as well.",
+            "/// store::update(\"longest\", 0, |n| if words > n { words } else { n })",
         ])
         .function("update", ["key: string", "default: any", "change: Fn", "any"], update);
     builder.build()

@@ -25,6 +25,9 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "Tables for people. Rows are maps, or lists of which the first names the columns.",
+        );
         register_looks(&mut builder);
         register_rows(&mut builder);
         builder.build()
@@ -37,7 +40,7 @@ fn register_looks(builder: &mut ModuleBuilder) {
             "/// The rows as aligned text: maps, or lists of which the first names the columns.",
             "/// table::text([#{ name: \"nut\", qty: 3 }, #{ name: \"bolt\", qty: 12 }]) // => \"name  qty\\n----  ---\\nnut     3\\nbolt   12\"",
         ])
-        .function("text", ["rows: array", "string"], |rows: &mut Array| {
+        .function("text", ["rows: any[]", "string"], |rows: &mut Array| {
             drawn("table::text", rows, Map::new(), Look::Text)
         })
         .docs(&[
@@ -45,21 +48,21 @@ fn register_looks(builder: &mut ModuleBuilder) {
              value takes.",
             "/// table::text([[\"a\", \"b\"], [1, \"xyz\"]], #{ columns: [\"b\"], width: 2 }) // => \"b\\n--\\nx…\"",
         ])
-        .function("text", ["rows: array", "options: map", "string"], |rows: &mut Array, options: Map| {
+        .function("text", ["rows: any[]", "options: map", "string"], |rows: &mut Array, options: Map| {
             drawn("table::text", rows, options, Look::Text)
         })
         .docs(&[
             "/// The rows as a Markdown table.",
             "/// table::markdown([[\"name\", \"qty\"], [\"a|b\", 3]]) // => \"| name | qty |\\n| ---- | --: |\\n| a\\\\|b |   3 |\"",
         ])
-        .function("markdown", ["rows: array", "string"], |rows: &mut Array| {
+        .function("markdown", ["rows: any[]", "string"], |rows: &mut Array| {
             drawn("table::markdown", rows, Map::new(), Look::Markdown)
         })
         .docs(&[
             "/// The same with options, as for `text`.",
             "/// table::markdown([#{ b: 1, a: 2 }], #{ columns: [\"b\"] }) // => \"|   b |\\n| --: |\\n|   1 |\"",
         ])
-        .function("markdown", ["rows: array", "options: map", "string"], |rows: &mut Array, options: Map| {
+        .function("markdown", ["rows: any[]", "options: map", "string"], |rows: &mut Array, options: Map| {
             drawn("table::markdown", rows, options, Look::Markdown)
         });
 }
@@ -70,25 +73,25 @@ fn register_rows(builder: &mut ModuleBuilder) {
             "/// The names of all columns: those of the first row, and of the others what is new.",
             "/// table::columns([#{ a: 1 }, #{ a: 2, b: 3 }]) // => [\"a\", \"b\"]",
         ])
-        .function("columns", ["rows: array", "string[]"], columns)
+        .function("columns", ["rows: any[]", "string[]"], columns)
         .docs(&[
             "/// The rows with those columns only; rows that are lists get them in that order.",
             "/// table::select([#{ a: 1, b: 2 }], [\"b\"]) // => [#{ b: 2 }]",
             "/// table::select([[\"a\", \"b\"], [1, 2]], [\"b\", \"a\"]) // => [[\"b\", \"a\"], [2, 1]]",
         ])
-        .function("select", ["rows: array", "columns: string[]", "array"], select)
+        .function("select", ["rows: any[]", "columns: string[]", "any[]"], select)
         .docs(&[
             "/// The rows in the order of a column, the smallest value first; equal ones stay as they are.",
             "/// table::sort([#{ n: 2 }, #{ n: 1 }], \"n\") // => [#{ n: 1 }, #{ n: 2 }]",
         ])
-        .function("sort", ["rows: array", "column: string", "array"], |rows: &mut Array, column: &str| {
+        .function("sort", ["rows: any[]", "column: string", "any[]"], |rows: &mut Array, column: &str| {
             sort("table::sort", rows, column, Direction::Ascending)
         })
         .docs(&[
             "/// The rows in the order of a column, the largest value first.",
             "/// table::sort_desc([[\"n\"], [1], [2]], \"n\") // => [[\"n\"], [2], [1]]",
         ])
-        .function("sort_desc", ["rows: array", "column: string", "array"], |rows: &mut Array, column: &str| {
+        .function("sort_desc", ["rows: any[]", "column: string", "any[]"], |rows: &mut Array, column: &str| {
             sort("table::sort_desc", rows, column, Direction::Descending)
         });
 }

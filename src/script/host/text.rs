@@ -26,6 +26,11 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "Work on texts: one native call for what would be a loop in a script. Indexes and \
+             lengths are in characters, the text given stays as it is, and what is not found is \
+             `()`. There are no patterns here: `regex` has those.",
+        );
         cut::register(&mut builder);
         search::register(&mut builder);
         case::register(&mut builder);

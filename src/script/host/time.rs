@@ -7,23 +7,26 @@ use rhai::{Module, Shared};
 /// The module, the same for everybody.
 pub(crate) fn module() -> Shared<Module> {
     let mut builder = ModuleBuilder::new();
+    builder.about(
+        "The clock as the call sees it. In tests it stands still, at 2026-01-01T00:00:00Z. \
+         `date` has the calendar.",
+    );
     builder
-        .docs(&["/// Milliseconds since 1970-01-01T00:00:00Z."])
-        .function("now", [], now)
-        .docs(&["/// The moment as text in RFC 3339, in UTC: `2026-01-31T12:00:00Z`."])
-        .function("iso", [], || iso(now()?))
+        .docs(&["/// The moment in milliseconds since 1970-01-01T00:00:00Z.", "/// time::now()"])
+        .function("now", ["int"], now)
+        .docs(&["/// The moment as text in RFC 3339, in UTC.", "/// time::iso()"])
+        .function("iso", ["string"], || iso(now()?))
         .docs(&[
             "/// A moment in milliseconds as text in RFC 3339, in UTC.",
-            "///",
-            "/// `time::iso(0)` is `1970-01-01T00:00:00Z`",
+            "/// time::iso(0) // => \"1970-01-01T00:00:00Z\"",
         ])
-        .function("iso", ["milliseconds: int"], iso)
+        .function("iso", ["milliseconds: int", "string"], iso)
         .docs(&[
-            "/// The milliseconds of a moment written in RFC 3339.",
-            "///",
-            "/// `time::parse(\"1970-01-01T00:00:01Z\")` is `1000`",
+            "/// The milliseconds of a moment written in RFC 3339; any other text is an error. `date::parse` \
+             reads more forms.",
+            "/// time::parse(\"1970-01-01T00:00:01Z\") // => 1000",
         ])
-        .function("parse", ["text: string"], |text: &str| -> Native<i64> {
+        .function("parse", ["text: string", "int"], |text: &str| -> Native<i64> {
             text.parse::<jiff::Timestamp>().map(|moment| moment.as_millisecond()).map_err(|_| {
                 error(format!(
                     "`{text}` is not a moment; write it in RFC 3339, as in 2026-01-31T12:00:00Z"

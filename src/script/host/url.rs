@@ -28,6 +28,10 @@ pub(crate) fn module() -> Shared<Module> {
     static MODULE: OnceLock<Shared<Module>> = OnceLock::new();
     Shared::clone(MODULE.get_or_init(|| {
         let mut builder = ModuleBuilder::new();
+        builder.about(
+            "Addresses, as browsers read them. Nothing is fetched. What is no address is an error \
+             that says why; `url::is_valid` asks first.",
+        );
         register(&mut builder);
         component::register(&mut builder);
         builder.build()

@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "resolves imports inside the feature's folder")]
 
 use super::read::{ReadError, file, read, too_large, unreadable};
-use super::{ImportEdge, MAX_MODULES, SourceFile, SourceTree, digest, library, std_source};
+use super::{
+    ImportEdge, MAX_MODULES, SourceFile, SourceTree, digest, is_library, std_names, std_source,
+};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::script::parse::{Abort, Import, ParsedFile, parse};
 use std::collections::BTreeMap;
@@ -205,14 +207,14 @@ impl<'a> Loader<'a> {
         from: Option<&str>,
     ) -> Result<(String, Found), Box<Diagnostic>> {
         check_path(&import.path)?;
-        if import.path.starts_with("std/") {
+        if is_library(&import.path) {
             return match std_source(&import.path) {
                 Some(text) => Ok((import.path.clone(), Found::Library(text))),
-                None => Err(not_found(&import.path, library::names().map(str::to_owned))),
+                None => Err(not_in_library(&import.path)),
             };
         }
-        if self.root.as_os_str().is_empty() || from.is_some_and(|key| key.starts_with("std/")) {
-            return Err(not_found(&import.path, library::names().map(str::to_owned)));
+        if self.root.as_os_str().is_empty() || from.is_some_and(is_library) {
+            return Err(not_found(&import.path, Vec::new()));
         }
         let folder = match from.and_then(|key| key.rsplit_once('/')) {
             Some((folder, _)) => self.root.join(folder),
@@ -227,7 +229,7 @@ impl<'a> Loader<'a> {
             outside(&import.path, "leads out of the feature's folder through a link")
         })?;
         // `std/…` names the library alone, whatever a link or a file system without case makes of it.
-        if key.starts_with("std/") {
+        if is_library(&key) {
             return Err(outside(&import.path, "lies in a folder named `std`"));
         }
         Ok((key, Found::File(path)))
@@ -295,20 +297,37 @@ fn outside(path: &str, why: &str) -> Box<Diagnostic> {
     )
 }
 
-fn not_found(path: &str, candidates: impl IntoIterator<Item = String>) -> Box<Diagnostic> {
-    let candidates: Vec<String> = candidates.into_iter().collect();
-    let problem =
-        Diagnostic::author("import/not-found", format!("there is no module `{path}` to import"));
+fn no_module(path: &str) -> Diagnostic {
+    Diagnostic::author("import/not-found", format!("there is no module `{path}` to import"))
+}
+
+/// For a path that begins with `std/`: the nearest module, and all that there are.
+fn not_in_library(path: &str) -> Box<Diagnostic> {
+    let near = nearest(path, std_names());
+    let problem = near.into_iter().fold(no_module(path), |problem, near| {
+        problem.help(format!("did you mean `import \"{near}\"`?"))
+    });
+    let all: Vec<String> = std_names().map(|name| format!("`{name}`")).collect();
+    let help = format!("`std/…` is the embedded library, which has {}", all.join(", "));
+    Box::new(problem.help(help))
+}
+
+/// For the path of a file; `candidates` are those that lie where it should.
+fn not_found(path: &str, candidates: Vec<String>) -> Box<Diagnostic> {
     let named = match path.rsplit_once('/') {
-        Some((folder, _)) if folder != "std" => None,
-        _ => nearest(path, candidates.iter().map(String::as_str)),
+        Some(_) => None,
+        None => nearest(path, candidates.iter().map(String::as_str)),
     };
-    Box::new(match named {
-        Some(near) => problem.help(format!("did you mean `import \"{near}\"`?")),
-        None if path.starts_with("std/") => {
-            problem.help("`std/…` is the embedded library; a module of your own has another name")
+    let in_library = std_names().find(|name| name.strip_prefix("std/") == Some(path));
+    let problem = no_module(path);
+    Box::new(match (named, in_library) {
+        (_, Some(name)) => problem.help(format!(
+            "did you mean `import \"{name}\"`? A path without `std/` is a file of your own"
+        )),
+        (Some(near), None) => problem.help(format!("did you mean `import \"{near}\"`?")),
+        (None, None) => {
+            problem.help(format!("create `{path}.rhai` beside the file that imports it"))
         }
-        None => problem.help(format!("create `{path}.rhai` beside the file that imports it")),
     })
 }
 

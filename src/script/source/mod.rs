@@ -10,7 +10,8 @@ mod load;
 mod read;
 
 pub use discover::{Discovery, discover};
-pub use library::std_source;
+pub(crate) use library::is_library;
+pub use library::{std_names, std_source};
 pub(crate) use load::{Loaded, load, load_text};
 pub use read::unreadable;
 
@@ -119,4 +120,22 @@ fn digest(main: &SourceFile, modules: &BTreeMap<String, Arc<SourceFile>>) -> Str
     }
     let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
     hash.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Arc<SourceFile> {
+        Arc::new(SourceFile { name: String::new(), path: PathBuf::new(), text: text.into() })
+    }
+
+    /// What was granted to one text of a feature is not granted to another text of the library.
+    #[test]
+    fn a_library_that_changes_changes_the_digest() {
+        let main = file("import \"std/report\" as report;");
+        let with = |text: &str| digest(&main, &BTreeMap::from([("std/report".into(), file(text))]));
+        assert_eq!(with("fn a() { 1 }"), with("fn a() { 1 }"));
+        assert_ne!(with("fn a() { 1 }"), with("fn a() { 2 }"));
+    }
 }

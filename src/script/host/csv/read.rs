@@ -26,17 +26,17 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
              takes white space off the ends of values.",
             "/// csv::parse(\"nut; 3\", #{ delimiter: \";\", header: false, trim: true }) // => [[\"nut\", \"3\"]]",
         ])
-        .function("parse", ["text: string", "options: map", "array"], parse_with)
+        .function("parse", ["text: string", "options: map", "any[]"], parse_with)
         .docs(&[
             "/// Every row as a list of texts, the first one included; rows may differ in length.",
             "/// csv::rows(\"a,b\\n\\\"1,5\\\",x,y\") // => [[\"a\", \"b\"], [\"1,5\", \"x\", \"y\"]]",
         ])
-        .function("rows", ["text: string", "array[]"], rows)
+        .function("rows", ["text: string", "string[][]"], rows)
         .docs(&[
             "/// The same with options: `delimiter`, `trim`.",
             "/// csv::rows(\"a\\tb\", #{ delimiter: \"\\t\" }) // => [[\"a\", \"b\"]]",
         ])
-        .function("rows", ["text: string", "options: map", "array[]"], rows_with);
+        .function("rows", ["text: string", "options: map", "string[][]"], rows_with);
 }
 
 fn parse(text: &str) -> Outcome<Array> {

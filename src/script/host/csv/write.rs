@@ -17,13 +17,13 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
             "/// csv::stringify([#{ name: \"nut, big\", qty: 3 }]) // => \"name,qty\\n\\\"nut, big\\\",3\\n\"",
             "/// csv::stringify([[\"a\", 1], [\"b\", ()]]) // => \"a,1\\nb,\\n\"",
         ])
-        .function("stringify", ["rows: array", "string"], stringify)
+        .function("stringify", ["rows: any[]", "string"], stringify)
         .docs(&[
             "/// The same with options: `delimiter`; `columns`, the fields to write and their order; \
              `header: false` leaves the row of names out.",
             "/// csv::stringify([#{ a: 1, b: 2 }], #{ columns: [\"b\", \"a\"], delimiter: \";\" }) // => \"b;a\\n2;1\\n\"",
         ])
-        .function("stringify", ["rows: array", "options: map", "string"], stringify_with);
+        .function("stringify", ["rows: any[]", "options: map", "string"], stringify_with);
 }
 
 fn stringify(rows: &mut Array) -> Outcome<ImmutableString> {

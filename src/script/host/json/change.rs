@@ -30,7 +30,7 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
             "/// Where two values differ: path, kind (`added`, `removed` or `changed`), before and after.",
             "/// json::diff(#{ a: 1, b: [1] }, #{ a: 1, b: [2] }) // => [#{ path: \"/b/0\", kind: \"changed\", before: 1, after: 2 }]",
         ])
-        .function("diff", ["before: any", "after: any", "array<map>"], diff);
+        .function("diff", ["before: any", "after: any", "map[]"], diff);
 }
 
 fn set(mut value: Dynamic, path: &str, part: Dynamic) -> Outcome<Dynamic> {

@@ -19,59 +19,59 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
             "/// How often each value occurs, the most frequent first.",
             "/// list::count([\"a\", \"b\", \"a\"]) // => [#{ value: \"a\", count: 2 }, #{ value: \"b\", count: 1 }]",
         ])
-        .function("count", ["list: array", "array<map>"], count)
+        .function("count", ["list: any[]", "map[]"], count)
         .docs(&[
             "/// The `n` most frequent values and how often they occur; faster than `count` where few are wanted.",
             "/// list::most_common(text::words(\"b a b c\"), 1) // => [#{ value: \"b\", count: 2 }]",
         ])
-        .function("most_common", ["list: array", "n: int", "array<map>"], most_common)
+        .function("most_common", ["list: any[]", "n: int", "map[]"], most_common)
         .docs(&[
             "/// How often one value occurs.",
             "/// list::count([1, 2, 1], 1) // => 2",
         ])
-        .function("count", ["list: array", "value: any", "int"], count_one)
+        .function("count", ["list: any[]", "value: any", "int"], count_one)
         .docs(&[
             "/// Each distinct value once, in the order of their first places.",
             "/// list::unique([3, 1, 3, 2, 1]) // => [3, 1, 2]",
         ])
-        .function("unique", ["list: array", "array"], unique)
+        .function("unique", ["list: any[]", "any[]"], unique)
         .docs(&[
             "/// The first value of each distinct key: a field, or what a function gives.",
             "/// list::unique([\"Bo\", \"bo\", \"Al\"], |name| text::lower(name)) // => [\"Bo\", \"Al\"]",
         ])
-        .function("unique", ["list: array", "key: string | function", "array"], unique_by)
+        .function("unique", ["list: any[]", "key: string | Fn", "any[]"], unique_by)
         .docs(&[
             "/// A map from each key, as text, to the list of the values that have it. The key is a field, or what a function gives.",
             "/// list::group_by([#{ a: 1, n: 1 }, #{ a: 2, n: 2 }], \"a\")[\"2\"] // => [#{ a: 2, n: 2 }]",
             "/// list::group_by([1, 2, 3], |n| if n % 2 == 0 { \"even\" } else { \"odd\" }) // => #{ even: [2], odd: [1, 3] }",
         ])
-        .function("group_by", ["list: array", "key: string | function", "map"], group_by)
+        .function("group_by", ["list: any[]", "key: string | Fn", "map"], group_by)
         .docs(&[
             "/// Whether the list holds the value.",
             "/// list::contains([1, 2], 2) // => true",
         ])
-        .function("contains", ["list: array", "value: any", "bool"], contains)
+        .function("contains", ["list: any[]", "value: any", "bool"], contains)
         .docs(&[
             "/// The index of the first place of the value, or `()`.",
             "/// list::index_of([\"a\", \"b\"], \"b\") // => 1",
             "/// list::index_of([\"a\", \"b\"], \"c\") // => ()",
         ])
-        .function("index_of", ["list: array", "value: any", "int?"], index_of)
+        .function("index_of", ["list: any[]", "value: any", "int?"], index_of)
         .docs(&[
             "/// The values of `a` that are not in `b`, each once.",
             "/// list::difference([1, 2, 2, 3], [3]) // => [1, 2]",
         ])
-        .function("difference", ["a: array", "b: array", "array"], difference)
+        .function("difference", ["a: any[]", "b: any[]", "any[]"], difference)
         .docs(&[
             "/// The values of `a` that are in `b` as well, each once.",
             "/// list::intersection([1, 2, 2, 3], [3, 2]) // => [2, 3]",
         ])
-        .function("intersection", ["a: array", "b: array", "array"], intersection)
+        .function("intersection", ["a: any[]", "b: any[]", "any[]"], intersection)
         .docs(&[
             "/// The values of both lists, each once.",
             "/// list::union([1, 2], [2, 3]) // => [1, 2, 3]",
         ])
-        .function("union", ["a: array", "b: array", "array"], union);
+        .function("union", ["a: any[]", "b: any[]", "any[]"], union);
 }
 
 fn count(list: &mut Array) -> Outcome<Array> {

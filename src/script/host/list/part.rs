@@ -21,47 +21,47 @@ fn register_parts(builder: &mut ModuleBuilder) {
             "/// The first value, or `()` for an empty list.",
             "/// list::first([1, 2, 3]) // => 1",
         ])
-        .function("first", ["list: array", "any?"], first)
+        .function("first", ["list: any[]", "any?"], first)
         .docs(&[
             "/// The last value, or `()` for an empty list.",
             "/// list::last([1, 2, 3]) // => 3",
         ])
-        .function("last", ["list: array", "any?"], last)
+        .function("last", ["list: any[]", "any?"], last)
         .docs(&[
             "/// The first `n` values, or all where there are fewer.",
             "/// list::take([1, 2, 3], 2) // => [1, 2]",
         ])
-        .function("take", ["list: array", "n: int", "array"], take)
+        .function("take", ["list: any[]", "n: int", "any[]"], take)
         .docs(&[
             "/// The values after the first `n`.",
             "/// list::skip([1, 2, 3], 2) // => [3]",
         ])
-        .function("skip", ["list: array", "n: int", "array"], skip)
+        .function("skip", ["list: any[]", "n: int", "any[]"], skip)
         .docs(&[
             "/// The values from index `start` on; a negative index counts from the end.",
             "/// list::slice([1, 2, 3, 4], -2) // => [3, 4]",
         ])
-        .function("slice", ["list: array", "start: int", "array"], slice_from)
+        .function("slice", ["list: any[]", "start: int", "any[]"], slice_from)
         .docs(&[
             "/// The values from index `start` to before `end`; negative indexes count from the end.",
             "/// list::slice([1, 2, 3, 4], 1, -1) // => [2, 3]",
         ])
-        .function("slice", ["list: array", "start: int", "end: int", "array"], slice)
+        .function("slice", ["list: any[]", "start: int", "end: int", "any[]"], slice)
         .docs(&[
             "/// The values in reverse order; the list given stays as it is.",
             "/// list::reverse([1, 2, 3]) // => [3, 2, 1]",
         ])
-        .function("reverse", ["list: array", "array"], reverse)
+        .function("reverse", ["list: any[]", "any[]"], reverse)
         .docs(&[
             "/// The values that are not `()`.",
             "/// list::compact([1, (), 2]) // => [1, 2]",
         ])
-        .function("compact", ["list: array", "array"], compact)
+        .function("compact", ["list: any[]", "any[]"], compact)
         .docs(&[
             "/// Two lists: the values for which the function gives `true`, and the others.",
             "/// list::partition([1, 2, 3], |n| n > 1) // => [[2, 3], [1]]",
         ])
-        .function("partition", ["list: array", "test: function", "array<array>"], partition);
+        .function("partition", ["list: any[]", "test: Fn", "any[][]"], partition);
 }
 
 fn register_shapes(builder: &mut ModuleBuilder) {
@@ -70,43 +70,43 @@ fn register_shapes(builder: &mut ModuleBuilder) {
             "/// Lists of `n` values each; the last one may be shorter.",
             "/// list::chunk([1, 2, 3], 2) // => [[1, 2], [3]]",
         ])
-        .function("chunk", ["list: array", "n: int", "array<array>"], chunk)
+        .function("chunk", ["list: any[]", "n: int", "any[][]"], chunk)
         .docs(&[
             "/// Every `n` neighbours in a row.",
             "/// list::window([1, 2, 3], 2) // => [[1, 2], [2, 3]]",
         ])
-        .function("window", ["list: array", "n: int", "array<array>"], window)
+        .function("window", ["list: any[]", "n: int", "any[][]"], window)
         .docs(&[
             "/// The values of all lists inside the list, one level deep; other values stay.",
             "/// list::flatten([[1, 2], 3, [[4]]]) // => [1, 2, 3, [4]]",
         ])
-        .function("flatten", ["list: array", "array"], flatten)
+        .function("flatten", ["list: any[]", "any[]"], flatten)
         .docs(&[
             "/// Pairs of the values at the same index, as many as the shorter list has.",
             "/// list::zip([1, 2], [\"a\", \"b\"]) // => [[1, \"a\"], [2, \"b\"]]",
         ])
-        .function("zip", ["a: array", "b: array", "array<array>"], zip)
+        .function("zip", ["a: any[]", "b: any[]", "any[][]"], zip)
         .docs(&[
             "/// Pairs of index and value.",
             "/// list::enumerate([\"a\", \"b\"]) // => [[0, \"a\"], [1, \"b\"]]",
         ])
-        .function("enumerate", ["list: array", "array<array>"], enumerate);
+        .function("enumerate", ["list: any[]", "any[][]"], enumerate);
 }
 
 fn register_ranges(builder: &mut ModuleBuilder) {
     builder
         .docs(&["/// The integers from 0 to before `end`.", "/// list::range(3) // => [0, 1, 2]"])
-        .function("range", ["end: int", "array<int>"], range_to)
+        .function("range", ["end: int", "int[]"], range_to)
         .docs(&[
             "/// The integers from `start` to before `end`.",
             "/// list::range(2, 5) // => [2, 3, 4]",
         ])
-        .function("range", ["start: int", "end: int", "array<int>"], range)
+        .function("range", ["start: int", "end: int", "int[]"], range)
         .docs(&[
             "/// The same in steps, which may go down.",
             "/// list::range(5, 0, -2) // => [5, 3, 1]",
         ])
-        .function("range", ["start: int", "end: int", "step: int", "array<int>"], range_by);
+        .function("range", ["start: int", "end: int", "step: int", "int[]"], range_by);
 }
 
 fn one(value: Option<&Dynamic>) -> Outcome<Dynamic> {

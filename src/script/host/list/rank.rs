@@ -20,34 +20,34 @@ fn register_sorts(builder: &mut ModuleBuilder) {
             "/// The values from the smallest to the largest; the list given stays as it is.",
             "/// list::sort([3, 1, 2]) // => [1, 2, 3]",
         ])
-        .function("sort", ["list: array", "array"], sort)
+        .function("sort", ["list: any[]", "any[]"], sort)
         .docs(&[
             "/// The values from the largest to the smallest.",
             "/// list::sort_desc([3, 1, 2]) // => [3, 2, 1]",
         ])
-        .function("sort_desc", ["list: array", "array"], sort_desc)
+        .function("sort_desc", ["list: any[]", "any[]"], sort_desc)
         .docs(&[
             "/// The values in the order of a key: a field, or what a function gives. Equal keys keep their order.",
             "/// list::sort_by([\"ccc\", \"a\", \"bb\"], |word| word.len()) // => [\"a\", \"bb\", \"ccc\"]",
             "/// list::sort_by([#{ n: 2 }, #{ n: 1 }], \"n\") // => [#{ n: 1 }, #{ n: 2 }]",
         ])
-        .function("sort_by", ["list: array", "key: string | function", "array"], sort_by)
+        .function("sort_by", ["list: any[]", "key: string | Fn", "any[]"], sort_by)
         .docs(&[
-            "/// The same, the largest key first.",
+            "/// The values in the order of a key, the largest first. Equal keys keep their order.",
             "/// list::sort_by_desc([#{ n: 1 }, #{ n: 2 }], \"n\") // => [#{ n: 2 }, #{ n: 1 }]",
         ])
-        .function("sort_by_desc", ["list: array", "key: string | function", "array"], sort_by_desc)
+        .function("sort_by_desc", ["list: any[]", "key: string | Fn", "any[]"], sort_by_desc)
         .docs(&[
             "/// The `n` largest values, the largest first; what `count` gave goes by its counts.",
             "/// list::top([5, 9, 7], 2) // => [9, 7]",
             "/// list::top(list::count([\"a\", \"b\", \"b\"]), 1) // => [#{ value: \"b\", count: 2 }]",
         ])
-        .function("top", ["list: array", "n: int", "array"], top)
+        .function("top", ["list: any[]", "n: int", "any[]"], top)
         .docs(&[
             "/// The `n` values with the largest key: a field, or what a function gives.",
             "/// list::top([\"a\", \"ccc\", \"bb\"], 1, |word| word.len()) // => [\"ccc\"]",
         ])
-        .function("top", ["list: array", "n: int", "key: string | function", "array"], top_by);
+        .function("top", ["list: any[]", "n: int", "key: string | Fn", "any[]"], top_by);
 }
 
 fn register_extremes(builder: &mut ModuleBuilder) {
@@ -56,22 +56,22 @@ fn register_extremes(builder: &mut ModuleBuilder) {
             "/// The smallest value, or `()` for an empty list.",
             "/// list::min([3, 1, 2]) // => 1",
         ])
-        .function("min", ["list: array", "any?"], min)
+        .function("min", ["list: any[]", "any?"], min)
         .docs(&[
             "/// The largest value, or `()` for an empty list.",
             "/// list::max([\"a\", \"c\", \"b\"]) // => \"c\"",
         ])
-        .function("max", ["list: array", "any?"], max)
+        .function("max", ["list: any[]", "any?"], max)
         .docs(&[
             "/// The first value with the smallest key: a field, or what a function gives.",
             "/// list::min_by([\"bb\", \"a\"], |word| word.len()) // => \"a\"",
         ])
-        .function("min_by", ["list: array", "key: string | function", "any?"], min_by)
+        .function("min_by", ["list: any[]", "key: string | Fn", "any?"], min_by)
         .docs(&[
             "/// The first value with the largest key: a field, or what a function gives.",
             "/// list::max_by([#{ n: 1 }, #{ n: 2 }], \"n\") // => #{ n: 2 }",
         ])
-        .function("max_by", ["list: array", "key: string | function", "any?"], max_by);
+        .function("max_by", ["list: any[]", "key: string | Fn", "any?"], max_by);
 }
 
 fn register_sums(builder: &mut ModuleBuilder) {
@@ -81,18 +81,18 @@ fn register_sums(builder: &mut ModuleBuilder) {
             "/// list::sum([1, 2, 3]) // => 6",
             "/// list::sum([1, 0.5]) // => 1.5",
         ])
-        .function("sum", ["list: array", "int | float"], sum)
+        .function("sum", ["list: any[]", "int | float"], sum)
         .docs(&[
             "/// The mean of numbers as a float, or `()` for an empty list.",
             "/// list::mean([1, 2, 6]) // => 3.0",
         ])
-        .function("mean", ["list: array", "float?"], mean)
+        .function("mean", ["list: any[]", "float?"], mean)
         .docs(&[
             "/// The number in the middle as a float, the mean of both where there are two; or `()`.",
             "/// list::median([9, 1, 2]) // => 2.0",
             "/// list::median([1, 2, 3, 4]) // => 2.5",
         ])
-        .function("median", ["list: array", "float?"], median);
+        .function("median", ["list: any[]", "float?"], median);
 }
 
 fn sort(list: &mut Array) -> Outcome<Array> {

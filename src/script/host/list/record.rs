@@ -14,22 +14,22 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
             "/// The field of that name of each map, `()` where it has none.",
             "/// list::pluck([#{ n: 1 }, #{ n: 2 }], \"n\") // => [1, 2]",
         ])
-        .function("pluck", ["list: array<map>", "name: string", "array"], pluck)
+        .function("pluck", ["list: map[]", "name: string", "any[]"], pluck)
         .docs(&[
             "/// The maps whose fields equal all those given.",
             "/// list::matching([#{ n: 1, c: \"x\" }, #{ n: 2, c: \"y\" }], #{ c: \"y\" }) // => [#{ n: 2, c: \"y\" }]",
         ])
-        .function("matching", ["list: array<map>", "fields: map", "array<map>"], matching)
+        .function("matching", ["list: map[]", "fields: map", "map[]"], matching)
         .docs(&[
             "/// A map from each key, as text, to the last value that has it. The key is a field, or what a function gives.",
             "/// list::index_by([#{ id: \"a\", n: 1 }, #{ id: \"b\", n: 2 }], \"id\").b.n // => 2",
         ])
-        .function("index_by", ["list: array", "key: string | function", "map"], index_by)
+        .function("index_by", ["list: any[]", "key: string | Fn", "map"], index_by)
         .docs(&[
             "/// A map made of pairs of key and value; the last of equal keys stays.",
             "/// list::to_map([[\"a\", 1], [\"b\", 2]]) // => #{ a: 1, b: 2 }",
         ])
-        .function("to_map", ["list: array<array>", "map"], to_map);
+        .function("to_map", ["list: any[][]", "map"], to_map);
 }
 
 fn pluck(list: &mut Array, name: &str) -> Outcome<Array> {

@@ -19,7 +19,7 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
         ])
         .function(
             "replace",
-            ["text: string", "pattern: string", "to: string | function", "string"],
+            ["text: string", "pattern: string", "to: string | Fn", "string"],
             replace,
         )
         .docs(&[
@@ -28,7 +28,7 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
         ])
         .function(
             "replace_first",
-            ["text: string", "pattern: string", "to: string | function", "string"],
+            ["text: string", "pattern: string", "to: string | Fn", "string"],
             replace_first,
         );
 }

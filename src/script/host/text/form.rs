@@ -48,12 +48,12 @@ fn register_forms(builder: &mut ModuleBuilder) {
             "/// The values of a list as one text.",
             "/// text::join([\"a\", \"b\", 3]) // => \"ab3\"",
         ])
-        .function("join", ["list: array", "string"], join_all)
+        .function("join", ["list: any[]", "string"], join_all)
         .docs(&[
             "/// The same with a separator between them.",
             "/// text::join([\"a\", \"b\", 3], \", \") // => \"a, b, 3\"",
         ])
-        .function("join", ["list: array", "separator: string", "string"], join)
+        .function("join", ["list: any[]", "separator: string", "string"], join)
         .docs(&[
             "/// Fills in `{name}` from a map; `{{` and `}}` stand for braces.",
             "/// text::format(\"{who} is {age}\", #{ who: \"Ann\", age: 7 }) // => \"Ann is 7\"",
@@ -63,7 +63,7 @@ fn register_forms(builder: &mut ModuleBuilder) {
             "/// Fills in `{}` one after the other and `{0}` by index from a list.",
             "/// text::format(\"{} of {}\", [3, 10]) // => \"3 of 10\"",
         ])
-        .function("format", ["template: string", "values: array", "string"], format_list);
+        .function("format", ["template: string", "values: any[]", "string"], format_list);
 }
 
 /// Appends the text of a value.

@@ -26,7 +26,7 @@ pub(super) fn register(builder: &mut ModuleBuilder) {
             "/// The pairs of a query, with or without the `?` before it, decoded.",
             "/// url::pairs(\"?q=a+b&q=%C3%B1&x\") // => [[\"q\", \"a b\"], [\"q\", \"ñ\"], [\"x\", \"\"]]",
         ])
-        .function("pairs", ["query: string", "array[]"], pairs)
+        .function("pairs", ["query: string", "string[][]"], pairs)
         .docs(&[
             "/// The query made of a map or of a list of pairs, encoded; a list as a value gives a pair for each, \
              `()` gives none.",
