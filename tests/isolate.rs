@@ -273,6 +273,7 @@ struct User(TempDir);
 
 const FEATURE: &str = r#"//! @request store
 //! @request fs:read=*.txt
+//! @request fs:read=~/**
 //! @request fs:write=*.txt
 //! @request exec=cat
 
@@ -285,6 +286,10 @@ fn good() { store::incr("n") }
 /// @tool
 /// @returns int
 fn bad() { store::incr("n") }
+
+/// Looks where peasy keeps its log.
+/// @tool
+fn peek() { fs::read("~/.local/state/peasy/session/default/log.jsonl") }
 
 /// Reads, runs and writes.
 /// @tool
@@ -314,7 +319,7 @@ impl User {
 
     fn call(&self, tool: &str, misbehave: &str) -> Output {
         let mut arguments = vec!["call", "--isolate", "process", "--limit", "time=2s"];
-        for grant in ["fs:read=*.txt", "fs:write=*.txt", "exec=cat"] {
+        for grant in ["fs:read=*.txt", "fs:read=~/**", "fs:write=*.txt", "exec=cat"] {
             arguments.extend(["--grant", grant]);
         }
         arguments.extend(["all.rhai", tool]);
@@ -348,6 +353,8 @@ fn files_and_programs_are_reached_through_a_process() {
     let user = User::new();
     let output = user.call("reach", "");
     assert_eq!(text(&output.stdout), "TEXT\n", "{}", text(&output.stderr));
+    let output = user.call("peek", "");
+    assert!(text(&output.stderr).contains("fs/own"), "{}", text(&output.stderr));
     let log = user.peasy(&["log", "show", "--json"]).output().expect("the command runs");
     for act in ["\"exec\"", "\"write\""] {
         assert!(text(&log.stdout).contains(act), "{act} is on record: {}", text(&log.stdout));

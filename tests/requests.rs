@@ -122,6 +122,7 @@ fn pod(folder: &TempDir, address: SocketAddr) -> Pod {
         session: "default".into(),
         durability: Durability::Group,
         workspace: None,
+        closed: Vec::new(),
         secrets: Some(Secrets::new(folder.path().join("config"))),
     };
     Pod::open(&options, Arc::new(catalog), HashMap::new()).expect("a log")

@@ -87,6 +87,7 @@ fn open(host: &Host, state: &Path) -> Result<Pod> {
         session: "bench".to_owned(),
         durability: Durability::Group,
         workspace: None,
+        closed: Vec::new(),
         secrets: None,
     };
     Pod::open(&options, Arc::new(catalog), HashMap::new()).map_err(|error| error.to_string().into())

@@ -116,6 +116,7 @@ pub(super) fn open_pod(
 ) -> Result<Pod, Box<Diagnostic>> {
     let folders = folders()?;
     let options = PodOptions {
+        closed: Folders::all_of_user(),
         secrets: Some(Secrets::new(folders.config)),
         state: folders.state,
         session: SESSION.to_owned(),

@@ -7,7 +7,7 @@ pub mod policy;
 pub mod settings;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folders of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,28 @@ impl Folders {
             .or_else(|| below("XDG_STATE_HOME", "peasy"))
             .or_else(|| below("HOME", ".local/state/peasy"))?;
         Some(Self { config, state })
+    }
+
+    /// Every folder that some environment of this user's would name: those of another are peasy's own
+    /// as well.
+    pub fn all_of_user() -> Vec<PathBuf> {
+        Self::all_from_environment(|name| std::env::var_os(name))
+    }
+
+    /// As [`Self::all_of_user`], from any environment.
+    pub fn all_from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+        let rules = [
+            ("PEASY_HOME", ""),
+            ("PEASY_STATE", ""),
+            ("XDG_CONFIG_HOME", "peasy"),
+            ("XDG_STATE_HOME", "peasy"),
+            ("HOME", ".config/peasy"),
+            ("HOME", ".local/state/peasy"),
+        ];
+        let folders = rules.into_iter().filter_map(|(name, rest)| {
+            Some(PathBuf::from(variable(name)?).iter().chain(Path::new(rest)).collect::<PathBuf>())
+        });
+        folders.filter(|folder| folder.is_absolute()).collect()
     }
 
     /// The folder of the user's own features.

@@ -13,7 +13,7 @@ use crate::limit::Limits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -73,6 +73,12 @@ pub trait Transaction: Send + Sync {
 
     /// The folder that relative paths begin at, canonical; `None` where the host works in none.
     fn workspace(&self) -> Option<&Path>;
+
+    /// The folders that no grant opens, absolute: where the host keeps policy, stores and logs. A
+    /// feature that wrote there would grant itself whatever it wants.
+    fn closed(&self) -> &[PathBuf] {
+        &[]
+    }
 
     /// Makes lasting what was staged, and records the call. The reply goes out after this.
     ///

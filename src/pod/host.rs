@@ -32,6 +32,8 @@ pub struct PodOptions {
     pub workspace: Option<PathBuf>,
     /// Where the user keeps secrets.
     pub secrets: Option<Secrets>,
+    /// Folders that no grant opens to a feature, absolute, beside `state`.
+    pub closed: Vec<PathBuf>,
 }
 
 /// Why there is no pod.
@@ -70,6 +72,7 @@ struct Shared {
     stores: Stores,
     workspace: Option<PathBuf>,
     secrets: Option<Secrets>,
+    closed: Vec<PathBuf>,
 }
 
 /// What the log says of each feature beside its descriptor: the folder that it belongs to, and the
@@ -110,7 +113,9 @@ impl Pod {
         let recovered = log.recover(&stores)?;
         record(&log, &catalog, &features)?;
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
-        let shared = Arc::new(Shared { log, stores, workspace, secrets });
+        let mut closed = options.closed.clone();
+        closed.extend(std::path::absolute(&options.state));
+        let shared = Arc::new(Shared { log, stores, workspace, secrets, closed });
         let current = RwLock::new(Arc::new(Current::new(catalog, features)));
         Ok(Self { current, shared, recovered })
     }
@@ -387,6 +392,10 @@ impl Transaction for PodTransaction {
 
     fn workspace(&self) -> Option<&Path> {
         self.shared.workspace.as_deref()
+    }
+
+    fn closed(&self) -> &[PathBuf] {
+        &self.shared.closed
     }
 
     fn commit(&self, ending: &Ending<'_>) -> Result<(), Diagnostic> {

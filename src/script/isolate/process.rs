@@ -43,12 +43,6 @@ const KEPT: &[&str] = &[
     "LC_ALL",
     "TZ",
     "TMPDIR",
-    "XDG_CONFIG_HOME",
-    "XDG_STATE_HOME",
-    "PEASY_HOME",
-    "PEASY_STATE",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
     #[cfg(debug_assertions)]
     super::serve::MISBEHAVE,
 ];

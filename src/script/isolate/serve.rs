@@ -149,7 +149,8 @@ impl Server {
             transaction: Arc::new(Remote {
                 host: self.host.clone(),
                 answered: Mutex::new(answered),
-                workspace: order.workspace.clone().map(PathBuf::from),
+                workspace: order.workspace,
+                closed: order.closed,
             }),
         };
         let call = Call::new(Arc::clone(runnable), order.entry, context);
@@ -209,6 +210,7 @@ struct Remote {
     host: Host,
     answered: Mutex<Receiver<Result<Value, Diagnostic>>>,
     workspace: Option<PathBuf>,
+    closed: Vec<PathBuf>,
 }
 
 impl Remote {
@@ -254,6 +256,10 @@ impl Transaction for Remote {
 
     fn workspace(&self) -> Option<&Path> {
         self.workspace.as_deref()
+    }
+
+    fn closed(&self) -> &[PathBuf] {
+        &self.closed
     }
 
     fn commit(&self, _: &Ending<'_>) -> Result<(), Diagnostic> {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -168,7 +169,8 @@ pub(super) struct CallOrder {
     pub now: Option<i64>,
     pub seed: u64,
     pub time_left: Duration,
-    pub workspace: Option<String>,
+    pub workspace: Option<PathBuf>,
+    pub closed: Vec<PathBuf>,
 }
 
 impl CallOrder {
@@ -179,8 +181,6 @@ impl CallOrder {
         arguments: Vec<Value>,
         context: &CallContext,
     ) -> Self {
-        // A folder whose name is not UTF-8 is none to a script, here and there.
-        let workspace = context.transaction.workspace().and_then(|folder| folder.to_str());
         Self {
             program,
             role,
@@ -191,7 +191,8 @@ impl CallOrder {
             now: context.conditions.now,
             seed: context.conditions.seed,
             time_left: context.deadline.saturating_duration_since(Instant::now()),
-            workspace: workspace.map(str::to_owned),
+            workspace: context.transaction.workspace().map(Path::to_owned),
+            closed: context.transaction.closed().to_vec(),
         }
     }
 

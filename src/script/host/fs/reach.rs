@@ -21,7 +21,6 @@ use rhai::EvalAltResult;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -90,6 +89,7 @@ impl Reach {
     /// The host works in no folder.
     pub fn of_call() -> Native<Self> {
         let workspace = super::super::workspace()?;
+        let own = frame::ask_host(|host| Ok(own_folders(host.closed())))?;
         let globs: Vec<_> = frame::with(|frame| {
             let globs = frame.grants().iter().filter_map(|grant| match grant {
                 Capability::Fs { access, paths } => Some((*access, paths.clone())),
@@ -97,7 +97,7 @@ impl Reach {
             });
             Ok(globs.collect())
         })?;
-        Ok(Self { globs, workspace, home: home(), own: own_folders(|name| std::env::var_os(name)) })
+        Ok(Self { globs, workspace, home: home(), own })
     }
 
     /// Looks up `place`, as far as it is granted.
@@ -219,6 +219,12 @@ struct OwnFolder {
     path: PathBuf,
     /// Device and number; `None` where it is not there yet.
     identity: Option<(u64, u64)>,
+}
+
+impl frame::Heap for OwnFolder {
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
+        tell(self.path.capacity());
+    }
 }
 
 #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "differs between systems")]
@@ -467,26 +473,17 @@ fn home() -> Option<String> {
     home.canonicalize().ok().filter(|_| home.is_absolute())?.to_str().map(str::to_owned)
 }
 
-/// The folders where peasy keeps policy, stores and logs, as `config.rs` finds them. No grant opens
-/// them: a feature that writes there would grant itself whatever it wants.
-fn own_folders(variable: impl Fn(&str) -> Option<OsString>) -> Vec<OwnFolder> {
-    let rules = [
-        ("PEASY_HOME", ""),
-        ("PEASY_STATE", ""),
-        ("XDG_CONFIG_HOME", "peasy"),
-        ("XDG_STATE_HOME", "peasy"),
-        ("HOME", ".config/peasy"),
-        ("HOME", ".local/state/peasy"),
-    ];
-    let folder = |(name, rest): (&str, &str)| {
-        let folder = PathBuf::from(variable(name)?);
-        // As the walk names it: without links in what is there already.
-        let folder = folder.canonicalize().unwrap_or(folder);
-        let path: PathBuf = folder.iter().chain(Path::new(rest)).collect();
+/// The folders that the host closes, as the walk names them: without links in what is there already.
+fn own_folders(closed: &[PathBuf]) -> Vec<OwnFolder> {
+    let folder = |closed: &PathBuf| {
+        let there = closed
+            .ancestors()
+            .find_map(|above| Some((above.canonicalize().ok()?, closed.strip_prefix(above).ok()?)));
+        let path = there.map_or_else(|| closed.clone(), |(real, rest)| real.join(rest));
         let identity = fs::stat(&path).ok().map(|stat| identity(&stat));
-        path.is_absolute().then_some(OwnFolder { path, identity })
+        OwnFolder { path, identity }
     };
-    rules.into_iter().filter_map(folder).collect()
+    closed.iter().map(folder).collect()
 }
 
 fn own(place: &Place) -> Box<EvalAltResult> {
@@ -610,18 +607,14 @@ mod tests {
 
     /// What became of a look at each of these paths, for a feature that was granted everything.
     fn looks(root: &Path, paths: &[&str]) -> Vec<String> {
-        let variable = |name: &str| match name {
-            "HOME" => Some(root.join("home").into_os_string()),
-            "PEASY_STATE" => Some(root.join("state").into_os_string()),
-            _ => None,
-        };
+        let closed = ["home/.config/peasy", "home/.local/state/peasy", "state"];
         let text = |path: PathBuf| path.to_str().expect("a plain path").to_owned();
         let globs = ["**", "~/**", "/**"].map(|glob| glob.parse().expect("a glob"));
         let reach = Reach {
             globs: globs.map(|glob| (FsAccess::Write, glob)).to_vec(),
             workspace: text(root.join("work")),
             home: Some(text(root.join("home"))),
-            own: own_folders(variable),
+            own: own_folders(&closed.map(|folder| root.join(folder))),
         };
         let look = |path: &&str| {
             let path = path.replace("ROOT", root.to_str().expect("a plain path"));
