@@ -12,6 +12,8 @@ mod durability;
 mod feature_api;
 #[cfg(unix)]
 mod isolate;
+#[cfg(all(unix, feature = "http"))]
+mod journey;
 mod library;
 mod mcp;
 mod mistakes;

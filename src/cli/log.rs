@@ -174,8 +174,7 @@ fn sentence(line: &Line) -> String {
             write!(text, " void: {} {}", safe(reason), paint(DIM, format_args!("({})", safe(call))))
         }
         Entry::Act { feature, act, .. } => {
-            let act = serde_json::to_string(act).unwrap_or_default();
-            write!(text, " {feature} acts: {}", safe(&act))
+            write!(text, " {feature} {}", safe(&act.to_string()))
         }
         Entry::Cut { bytes } => write!(text, " {bytes} bytes of an unfinished line were cut off"),
     };

@@ -8,11 +8,12 @@ use super::call::{Conditions, Receipt};
 use super::capability::SecretName;
 use super::id::FeatureId;
 use super::secret::SecretText;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, shell_word};
 use crate::limit::Limits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -153,6 +154,30 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         secrets: Vec<String>,
     },
+}
+
+/// In words, for people: `runs git log --oneline`.
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write { path, bytes } => write!(f, "writes {path} ({bytes} bytes)"),
+            Self::Remove { path } => write!(f, "removes {path}"),
+            Self::Exec { program, arguments } => {
+                write!(f, "runs {}", shell_word(program))?;
+                arguments.iter().try_for_each(|word| write!(f, " {}", shell_word(word)))
+            }
+            Self::Http { method, url, bytes, secrets } => {
+                write!(f, "sends {method} {url}")?;
+                if *bytes > 0 {
+                    write!(f, " with {bytes} bytes")?;
+                }
+                match secrets.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, " and the secret {}", secrets.join(", ")),
+                }
+            }
+        }
+    }
 }
 
 /// The transaction of a host that keeps nothing and lets nothing out.
