@@ -412,7 +412,9 @@ fn a_server_outlives_its_processes_and_they_end_with_it() {
     let user = User::new();
     let mut server = user.serve("abort:bad");
     for n in 1..=3 {
+        let before = children(server.child.id());
         assert_eq!(server.text_of("good"), Some(n.to_string()));
+        assert_eq!(children(server.child.id()), before, "a process is used again");
         let died = server.call("bad");
         assert_eq!(died["isError"], json!(true), "{died}");
     }

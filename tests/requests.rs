@@ -278,7 +278,7 @@ fn a_person_keeps_a_secret_and_a_feature_spends_it() {
     assert!(log.contains(r#""secrets":["KEY"]"#), "{log}");
     let summary = person.done(&["log", "verify"], "");
     assert!(summary.contains("3 acts"), "{summary}");
-    assert!(person.done(&["log", "show"], "").contains("acts: "));
+    assert!(person.done(&["log", "show"], "").contains("sends GET "));
     assert_eq!(holders(person.0.path()), ["own"]);
 }
 

@@ -1,5 +1,7 @@
 //! What a feature keeps, against SQLite alone; and a call that commits, against its parts.
 
+#![expect(clippy::disallowed_methods, reason = "makes folders of its own")]
+
 use crate::Result;
 use crate::host::Host;
 use crate::report::{Report, Target};
@@ -18,9 +20,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-pub const ABOUT: &str = "store::get and store::set (receipt.time a step) against rusqlite, and a \
-                         call that commits against a transaction and two appended lines, all \
-                         without waiting for the disk";
+pub const ABOUT: &str = "store::get and store::set (receipt.time a step) against rusqlite; and a \
+                         call that commits against a transaction and two appended lines, once \
+                         waiting for the disk at each of the three and once not at all";
 
 const FEATURE: &str = include_str!("features/store.rhai");
 
@@ -40,14 +42,23 @@ const RAW_SET: usize = 3;
 const COMMIT: usize = 4;
 const PARTS: usize = 5;
 const PLAIN: usize = 6;
+const SYNCED: usize = 7;
+const SYNCED_PARTS: usize = 8;
+
+/// Calls that wait for the disk, whose median is one figure.
+const SYNCED_CALLS: usize = 10;
 
 /// Measures both.
 pub fn take(report: &mut Report) -> Result<()> {
     let host = Host::new(Limits::default())?;
     let state = TempDir::new()?;
-    let pod = open(&host, state.path())?;
-    let raw = Raw::new(state.path())?;
-    call(&pod, "sets", json!({ "n": 1 }))?;
+    let pod = open(&host, &state.path().join("group"), Durability::Group)?;
+    let synced = open(&host, &state.path().join("always"), Durability::Always)?;
+    let raw = Raw::new(&state.path().join("raw"), false)?;
+    let synced_raw = Raw::new(&state.path().join("raw-always"), true)?;
+    for pod in [&pod, &synced] {
+        call(pod, "sets", json!({ "n": 1 }))?;
+    }
     let rounds = Rounds::take(ROUNDS, || {
         let steps = json!({ "n": STEPS });
         let each = |time: Duration| micros(time) / f64::from(STEPS);
@@ -63,29 +74,29 @@ pub fn take(report: &mut Report) -> Result<()> {
             median_of(CALLS, || call(&pod, "add", json!({})).map(|(_, whole)| whole))?,
             median_of(CALLS, || raw.commit())?,
             median_of(CALLS, || call(&pod, "nothing", json!({})).map(|(_, whole)| whole))?,
+            median_of(SYNCED_CALLS, || call(&synced, "add", json!({})).map(|(_, whole)| whole))?,
+            median_of(SYNCED_CALLS, || synced_raw.commit())?,
         ])
     })?;
     let two = Target::AtMost(2.0);
     report.ratio("store::get", &rounds, [("peasy", GET), ("rusqlite", RAW_GET)], two);
     report.ratio("store::set", &rounds, [("peasy", SET), ("rusqlite", RAW_SET)], two);
+    let synced = [("peasy", SYNCED), ("parts", SYNCED_PARTS)];
+    let target = Target::AtMost(1.3);
+    report.ratio("a call that commits, `always`, without the hand-over", &rounds, synced, target);
     let commit = [("peasy", COMMIT), ("parts", PARTS)];
-    report.ratio(
-        "a call that commits, without the hand-over",
-        &rounds,
-        commit,
-        Target::AtMost(1.3),
-    );
+    report.ratio("the same, `group`", &rounds, commit, Target::None);
     let plain = [("commits", COMMIT), ("plain", PLAIN)];
-    report.ratio("the same against a call without effects", &rounds, plain, Target::None);
+    report.ratio("`group` against a call without effects", &rounds, plain, Target::None);
     Ok(())
 }
 
-fn open(host: &Host, state: &Path) -> Result<Pod> {
+fn open(host: &Host, state: &Path, durability: Durability) -> Result<Pod> {
     let catalog = host.catalog(&[("store", FEATURE)])?;
     let options = PodOptions {
         state: state.to_owned(),
         session: "bench".to_owned(),
-        durability: Durability::Group,
+        durability,
         workspace: None,
         closed: Vec::new(),
         secrets: None,
@@ -107,19 +118,23 @@ fn call(pod: &Pod, tool: &str, arguments: Value) -> Result<(Duration, Duration)>
 struct Raw {
     connection: Connection,
     log: File,
+    waits: bool,
 }
 
 impl Raw {
-    fn new(folder: &Path) -> Result<Self> {
+    fn new(folder: &Path, waits: bool) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
         let connection = Connection::open(folder.join("raw.sqlite"))?;
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         connection.execute_batch(
-            "PRAGMA synchronous = NORMAL;
-             CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-             INSERT INTO entry VALUES ('key', '1')",
+            "CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+             INSERT INTO entry VALUES ('key', '1');
+             CREATE TABLE committed (number INTEGER PRIMARY KEY, call TEXT NOT NULL)",
         )?;
+        let level = if waits { "FULL" } else { "NORMAL" };
+        connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
         let log = OpenOptions::new().append(true).create(true).open(folder.join("raw.log"))?;
-        Ok(Self { connection, log })
+        Ok(Self { connection, log, waits })
     }
 
     fn in_transaction(&self, act: impl Fn(u32) -> Result<()>, times: u32) -> Result<Duration> {
@@ -148,16 +163,29 @@ impl Raw {
         Ok(())
     }
 
+    fn append(&self, length: usize) -> Result<()> {
+        (&self.log).write_all(&vec![b'x'; length])?;
+        if self.waits {
+            self.log.sync_data()?;
+        }
+        Ok(())
+    }
+
     fn sets(&self) -> Result<Duration> {
         self.in_transaction(|value| self.set(value), STEPS)
     }
 
+    /// As the protocol has it: a line, a transaction with the call's id, another line.
     fn commit(&self) -> Result<Duration> {
         let begun = Instant::now();
-        self.in_transaction(|value| self.set(value), 1)?;
-        for length in LINES {
-            (&self.log).write_all(&vec![b'x'; length])?;
-        }
+        self.append(LINES[0])?;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.set(1)?;
+        self.connection
+            .prepare_cached("INSERT INTO committed (call) VALUES (?1)")?
+            .execute(["1a1fad8b2c50b0faf59-1"])?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.append(LINES[1])?;
         Ok(begun.elapsed())
     }
 }

@@ -3,12 +3,18 @@
 use super::file::{self, Connections};
 use super::{MAX_KEY, StoreError};
 use rusqlite::{Connection, OptionalExtension};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// How many of the latest calls a store remembers. A call is looked up when a log is opened that
 /// does not know its end, which is the last of a process or a few of them.
 const REMEMBERED: i64 = 1_000;
+/// Older ones are forgotten with every hundredth call.
+const SWEEP: i64 = 100;
+
+/// Most keys whose sizes a call keeps at hand.
+const MOST_REMEMBERED_SIZES: usize = 1_000;
 
 /// A store locked for one call. Dropped, it forgets what was staged and lets go.
 pub struct Lease {
@@ -18,6 +24,8 @@ pub struct Lease {
     quota: u64,
     /// The bytes of keys and values, once they were asked for.
     used: Option<u64>,
+    /// The bytes of entries that were looked at or changed, 0 for what is not there.
+    sizes: HashMap<String, u64>,
     changed: bool,
     ended: bool,
 }
@@ -29,7 +37,8 @@ impl Lease {
         deadline: Instant,
     ) -> Result<Self, StoreError> {
         let connection = Some(connections.take(deadline)?);
-        Ok(Self { connections, connection, quota, used: None, changed: false, ended: false })
+        let (used, sizes) = Default::default();
+        Ok(Self { connections, connection, quota, used, sizes, changed: false, ended: false })
     }
 
     /// Whether anything was staged.
@@ -60,7 +69,7 @@ impl Lease {
     /// As [`Self::get`], and where the store would be over its quota, or the disk is full.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
         check_key(key)?;
-        let before = self.size(key)?.unwrap_or(0);
+        let before = self.size(key)?;
         let after = (key.len() + value.len()) as u64;
         let used = self.used()?;
         // A file that somebody else has changed may hold more than was counted.
@@ -72,6 +81,7 @@ impl Lease {
             .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2)")?
             .execute((key, value))?;
         self.used = Some(would);
+        self.remember(key, after);
         self.changed = true;
         Ok(())
     }
@@ -88,9 +98,10 @@ impl Lease {
         let mut delete = self.connection()?.prepare_cached("DELETE FROM entry WHERE key = ?1")?;
         delete.execute([key])?;
         drop(delete);
-        self.used = Some(used.saturating_sub(before.unwrap_or(0)));
-        self.changed |= before.is_some();
-        Ok(before.is_some())
+        self.used = Some(used.saturating_sub(before));
+        self.remember(key, 0);
+        self.changed |= before > 0;
+        Ok(before > 0)
     }
 
     /// The keys that begin with `prefix`, by their bytes, at most `most`.
@@ -124,6 +135,7 @@ impl Lease {
     pub fn clear(&mut self) -> Result<(), StoreError> {
         self.connection()?.execute("DELETE FROM entry", [])?;
         self.used = Some(0);
+        self.sizes.clear();
         self.changed = true;
         Ok(())
     }
@@ -134,14 +146,9 @@ impl Lease {
     ///
     /// Nothing was kept: the disk is full, or the file cannot be written.
     pub fn commit(mut self, call: &str, texts: &[String]) -> Result<(), StoreError> {
-        let used = if self.changed { Some(self.used()?) } else { None };
+        let used = self.used()?;
         let connection = self.connection()?;
-        if let Some(used) = used {
-            connection
-                .prepare_cached("INSERT OR REPLACE INTO about VALUES ('bytes', ?1)")?
-                .execute([used.to_string()])?;
-        }
-        record(connection, call, texts)?;
+        record(connection, call, used, texts)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
         self.ended = true;
         let connection = self.connection.take();
@@ -163,13 +170,25 @@ impl Lease {
         examined
     }
 
-    /// The bytes of an entry.
-    fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
+    /// The bytes of an entry, 0 where there is none: a key has at least one.
+    fn size(&self, key: &str) -> Result<u64, StoreError> {
+        if let Some(known) = self.sizes.get(key) {
+            return Ok(*known);
+        }
         let mut size = self
             .connection()?
             .prepare_cached("SELECT length(CAST(value AS BLOB)) FROM entry WHERE key = ?1")?;
         let bytes = size.query_row([key], |row| row.get::<_, i64>(0)).optional()?;
-        Ok(bytes.map(|bytes| bytes.unsigned_abs() + key.len() as u64))
+        Ok(bytes.map_or(0, |bytes| bytes.unsigned_abs() + key.len() as u64))
+    }
+
+    /// Spares the next look at an entry, for as many keys as calls usually have.
+    fn remember(&mut self, key: &str, bytes: u64) {
+        if let Some(known) = self.sizes.get_mut(key) {
+            *known = bytes;
+        } else if self.sizes.len() < MOST_REMEMBERED_SIZES {
+            self.sizes.insert(key.to_owned(), bytes);
+        }
     }
 
     /// The bytes of all entries, as the last commit wrote them down.
@@ -178,32 +197,32 @@ impl Lease {
             return Ok(used);
         }
         let kept = {
-            let mut bytes =
-                self.connection()?.prepare_cached("SELECT value FROM about WHERE key = 'bytes'")?;
-            bytes.query_row([], |row| row.get::<_, String>(0)).optional()?
+            let mut bytes = self
+                .connection()?
+                .prepare_cached("SELECT bytes FROM committed ORDER BY number DESC LIMIT 1")?;
+            bytes.query_row([], |row| row.get::<_, i64>(0)).optional()?
         };
-        let used = kept.and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ok(*self.used.insert(used))
+        Ok(*self.used.insert(kept.unwrap_or(0).unsigned_abs()))
     }
 }
 
-fn record(connection: &Connection, call: &str, texts: &[String]) -> Result<(), StoreError> {
-    connection.prepare_cached("INSERT INTO committed (call) VALUES (?1)")?.execute([call])?;
-    let number = connection.last_insert_rowid();
-    for (place, text) in texts.iter().enumerate() {
-        connection.prepare_cached("INSERT INTO outbox VALUES (?1, ?2, ?3)")?.execute((
-            call,
-            i64::try_from(place).unwrap_or(i64::MAX),
-            text,
-        ))?;
-    }
-    let oldest = number - REMEMBERED;
+fn record(
+    connection: &Connection,
+    call: &str,
+    bytes: u64,
+    texts: &[String],
+) -> Result<(), StoreError> {
+    let outbox = serde_json::to_string(texts).unwrap_or_default();
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(
-            "DELETE FROM outbox WHERE call IN (SELECT call FROM committed WHERE number <= ?1)",
-        )?
-        .execute([oldest])?;
-    connection.prepare_cached("DELETE FROM committed WHERE number <= ?1")?.execute([oldest])?;
+        .prepare_cached("INSERT INTO committed (call, bytes, outbox) VALUES (?1, ?2, ?3)")?
+        .execute((call, bytes, outbox))?;
+    let number = connection.last_insert_rowid();
+    if number % SWEEP == 0 {
+        connection
+            .prepare_cached("DELETE FROM committed WHERE number <= ?1")?
+            .execute([number - REMEMBERED])?;
+    }
     Ok(())
 }
 
@@ -241,8 +260,9 @@ impl Lease {
         connection.query_row(&sql, [], |_| Ok(())).expect("a pragma");
     }
 
-    pub(super) fn outbox(&self) -> i64 {
+    pub(super) fn calls(&self) -> i64 {
         let connection = self.connection().expect("the lease is open");
-        connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).expect("a count")
+        let count = "SELECT count(*) FROM committed";
+        connection.query_row(count, [], |row| row.get(0)).expect("a count")
     }
 }

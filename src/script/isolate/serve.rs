@@ -24,6 +24,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -66,7 +67,14 @@ fn serve_host(mut orders: Line, host: Host) -> io::Result<()> {
     }
     host.say(&Word::Ready(env!("CARGO_PKG_VERSION").to_owned()))?;
     let sandbox = Sandbox::new(1, memory);
-    let server = Server { host, sandbox, bound, programs: HashMap::new(), running: None };
+    let server = Server {
+        host,
+        sandbox,
+        bound,
+        programs: HashMap::new(),
+        running: None,
+        left_behind: Arc::default(),
+    };
     server.listen(&mut orders)
 }
 
@@ -83,12 +91,17 @@ fn bound_memory(address_space: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes that calls may leave behind before their process is replaced. A few are caches that fill.
+const MOST_LEFT_BEHIND: u64 = 1 << 20;
+
 struct Server {
     host: Host,
     sandbox: Sandbox,
     bound: MemoryBound,
     programs: HashMap<u64, Arc<Runnable>>,
     running: Option<Running>,
+    /// Bytes that calls left behind.
+    left_behind: Arc<AtomicU64>,
 }
 
 /// The call that runs, or ran last.
@@ -154,7 +167,7 @@ impl Server {
             }),
         };
         let call = Call::new(Arc::clone(runnable), order.entry, context);
-        let host = self.host.clone();
+        let (host, left_behind) = (self.host.clone(), Arc::clone(&self.left_behind));
         let (role, arguments) = (order.role, order.arguments);
         let run = move |instances: &mut Instances| {
             misbehave(call.function());
@@ -167,7 +180,8 @@ impl Server {
             let ended = catch_unwind(run).unwrap_or_else(|_| std::process::abort());
             drop(arguments);
             // A worn thread ends; its process would go on with what the thread left.
-            let is_worn = instances.is_worn() || ended.receipt.leaked_memory > 0;
+            let leaked = left_behind.fetch_add(ended.receipt.leaked_memory, Ordering::Relaxed);
+            let is_worn = instances.is_worn() || leaked > MOST_LEFT_BEHIND;
             // A host that is gone is what the listening thread finds out.
             let _ = host.say(&Word::Ended(Box::new(Ended { is_worn, ..ended })));
         };
