@@ -11,7 +11,7 @@ use crate::script::sandbox::{GRACE, stack_size};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -104,6 +104,8 @@ struct State {
 struct Process {
     child: Child,
     line: Line,
+    /// Tells which call is to be cancelled; the process ends where this is gone.
+    control: UnixStream,
     is_ready: bool,
     /// The programs that it was told, by their address, which each holds on to.
     told: HashMap<usize, (u64, Weak<Program>)>,
@@ -147,7 +149,9 @@ impl Processes {
         let mut process = self.pool.take(context.deadline)?;
         let ended = process.make_ready(context.deadline).and_then(|()| {
             let number = process.tell(program, channels)?;
-            let order = CallOrder::new(number, role, entry, arguments, context);
+            process.calls += 1;
+            let call = u64::from(process.calls);
+            let order = CallOrder::new(call, number, role, entry, arguments, context);
             process.run(order, context)
         });
         match ended {
@@ -234,17 +238,18 @@ impl Pool {
             ours.set_read_timeout(Some(LOOK))?;
             // One that reads nothing at all is as good as dead.
             ours.set_write_timeout(Some(DEAF))?;
-            Ok((ours, theirs))
+            let control = UnixStream::pair()?;
+            Ok((ours, theirs, control))
         };
-        let (ours, theirs) = pair().map_err(ProcessError::NoProcess)?;
+        let (ours, theirs, (control, their_control)) = pair().map_err(ProcessError::NoProcess)?;
         let kept = KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         let child = Command::new(&self.launch.program)
             .args(&self.launch.arguments)
             .env_clear()
             .envs(kept)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            // The host's may carry a protocol.
-            .stdout(Stdio::null())
+            // The host's own may carry a protocol.
+            .stdout(Stdio::from(OwnedFd::from(their_control)))
             // What ends the host from a terminal ends it, and a process ends with its host.
             .process_group(0)
             .spawn()
@@ -252,6 +257,7 @@ impl Pool {
         let mut process = Process {
             child,
             line: Line::new(ours),
+            control,
             is_ready: false,
             told: HashMap::new(),
             last_number: 0,
@@ -320,7 +326,7 @@ impl Process {
     }
 
     fn run(&mut self, order: CallOrder, context: &CallContext) -> Result<Ended, ProcessError> {
-        self.calls += 1;
+        let call = order.number;
         let sent = self.line.send(&Order::Call(Box::new(order)));
         sent.map_err(|_| self.died())?;
         let host = &*context.transaction;
@@ -342,7 +348,8 @@ impl Process {
             }
             if context.cancel.is_cancelled() && !is_cancelled {
                 is_cancelled = true;
-                self.line.send(&Order::Cancel).map_err(|_| self.died())?;
+                let told = self.control.write_all(&call.to_le_bytes());
+                told.map_err(|_| self.died())?;
             }
             if Instant::now() > context.deadline + GRACE {
                 return Err(ProcessError::Overdue);

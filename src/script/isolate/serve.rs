@@ -1,7 +1,8 @@
 //! The process's side: runs one call at a time and asks the host for the rest.
 //!
-//! One thread listens to the host for as long as the process lives, a sandbox thread runs the call.
-//! So the process ends with its host, whatever its call does.
+//! The thread that runs scripts also reads what the host says of them, so that a call is handed over
+//! once there and once back. Another hears of what cannot wait: a call to be cancelled, and the end of
+//! the host, with which this process ends, whatever its call does.
 
 use super::wire::{Ask, CallOrder, Ended, Line, Order, Word};
 use crate::diagnostic::Diagnostic;
@@ -19,18 +20,18 @@ use crate::script::sandbox::Sandbox;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::AsFd;
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use zeroize::Zeroizing;
 
-/// Runs calls for the process that started this one, over standard input, until that ends.
+/// Runs calls for the process that started this one, until that ends. What is said of calls goes
+/// over standard input; standard output tells which call is to be cancelled, and ends with the host.
 ///
 /// A program calls this first thing where it was started with the arguments of its
 /// [`super::Launch`]. It must allocate through [`crate::Meter`] where its host does.
@@ -39,12 +40,50 @@ use zeroize::Zeroizing;
 ///
 /// Standard input is no socket of a host, or what comes over it cannot be understood.
 pub fn serve() -> io::Result<()> {
-    let input = io::stdin().as_fd().try_clone_to_owned()?;
-    let stream = UnixStream::from(input);
-    stream.peer_addr().map_err(|_| no_host())?;
-    let orders = Line::new(stream.try_clone()?);
-    let host = Host(Arc::new(Mutex::new(Line::new(stream))));
-    match serve_host(orders, host) {
+    let socket = |end: io::Result<OwnedFd>| {
+        let stream = UnixStream::from(end?);
+        stream.peer_addr().map(|_| stream).map_err(|_| no_host())
+    };
+    let mut line = Line::new(socket(io::stdin().as_fd().try_clone_to_owned())?);
+    let mut control = socket(io::stdout().as_fd().try_clone_to_owned())?;
+    let begin = match line.receive() {
+        Err(error) if is_gone(&error) => return Ok(()),
+        begin => begin?,
+    };
+    let Some(Order::Begin { memory, address_space, is_metered }) = begin else {
+        return Err(no_host());
+    };
+    bound_memory(address_space)?;
+    if is_metered && !meter::Meter::is_installed() {
+        return Err(io::Error::other("this program does not allocate through `peasy::Meter`"));
+    }
+    let sandbox = Sandbox::new(1, memory);
+    let cancelled = Arc::new(Cancelled::default());
+    let server = Server {
+        line: Arc::new(Mutex::new(line)),
+        sandbox: sandbox.clone(),
+        bound: if is_metered { MemoryBound::Metered } else { MemoryBound::Unbounded },
+        programs: HashMap::new(),
+        cancelled: Arc::clone(&cancelled),
+        left_behind: 0,
+    };
+    let outcome = Arc::new(Mutex::new(Ok(())));
+    let (told, end) = (Arc::clone(&outcome), control.try_clone()?);
+    let listen = move |instances: &mut Instances| {
+        let ended = server.listen(instances);
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = ended;
+        // So that the thread below ends as well.
+        let _ = end.shutdown(Shutdown::Both);
+    };
+    sandbox.start(listen).map_err(io::Error::other)?;
+    // The script's thread reads what it is told when it has time; this one hears of what cannot wait.
+    let mut number = [0; size_of::<u64>()];
+    while control.read_exact(&mut number).is_ok() {
+        cancelled.cancel(u64::from_le_bytes(number));
+    }
+    let outcome =
+        std::mem::replace(&mut *outcome.lock().unwrap_or_else(PoisonError::into_inner), Ok(()));
+    match outcome {
         // The host is done with this process, or has ended.
         Err(error) if is_gone(&error) => Ok(()),
         other => other,
@@ -54,28 +93,6 @@ pub fn serve() -> io::Result<()> {
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset)
-}
-
-fn serve_host(mut orders: Line, host: Host) -> io::Result<()> {
-    let Some(Order::Begin { memory, address_space, is_metered }) = orders.receive()? else {
-        return Err(no_host());
-    };
-    bound_memory(address_space)?;
-    let bound = if is_metered { MemoryBound::Metered } else { MemoryBound::Unbounded };
-    if is_metered && !meter::Meter::is_installed() {
-        return Err(io::Error::other("this program does not allocate through `peasy::Meter`"));
-    }
-    host.say(&Word::Ready(env!("CARGO_PKG_VERSION").to_owned()))?;
-    let sandbox = Sandbox::new(1, memory);
-    let server = Server {
-        host,
-        sandbox,
-        bound,
-        programs: HashMap::new(),
-        running: None,
-        left_behind: Arc::default(),
-    };
-    server.listen(&mut orders)
 }
 
 fn no_host() -> io::Error {
@@ -94,26 +111,53 @@ fn bound_memory(address_space: u64) -> io::Result<()> {
 /// Bytes that calls may leave behind before their process is replaced. A few are caches that fill.
 const MOST_LEFT_BEHIND: u64 = 1 << 20;
 
+/// Which call runs, and which is to be cancelled: either may be heard of first.
+#[derive(Default)]
+struct Cancelled(Mutex<(u64, Option<(u64, Cancel)>)>);
+
+impl Cancelled {
+    fn state(&self) -> MutexGuard<'_, (u64, Option<(u64, Cancel)>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call begins.
+    fn begin(&self, call: u64) -> Cancel {
+        let cancel = Cancel::default();
+        let mut state = self.state();
+        if state.0 == call {
+            cancel.cancel();
+        }
+        state.1 = Some((call, cancel.clone()));
+        cancel
+    }
+
+    fn cancel(&self, call: u64) {
+        let mut state = self.state();
+        state.0 = call;
+        if let Some((_, cancel)) = state.1.as_ref().filter(|(running, _)| *running == call) {
+            cancel.cancel();
+        }
+    }
+}
+
 struct Server {
-    host: Host,
+    line: Arc<Mutex<Line>>,
     sandbox: Sandbox,
     bound: MemoryBound,
     programs: HashMap<u64, Arc<Runnable>>,
-    running: Option<Running>,
+    cancelled: Arc<Cancelled>,
     /// Bytes that calls left behind.
-    left_behind: Arc<AtomicU64>,
-}
-
-/// The call that runs, or ran last.
-struct Running {
-    cancel: Cancel,
-    answers: Sender<Result<Value, Diagnostic>>,
+    left_behind: u64,
 }
 
 impl Server {
-    fn listen(mut self, orders: &mut Line) -> io::Result<()> {
+    /// Does what the host says, on the thread that scripts run on.
+    fn listen(mut self, instances: &mut Instances) -> io::Result<()> {
+        let host = Host(Arc::clone(&self.line));
+        host.line().send(&Word::Ready(env!("CARGO_PKG_VERSION").to_owned()))?;
         loop {
-            match orders.receive()? {
+            let order = host.line().receive()?;
+            match order {
                 Some(Order::Load { number, program }) => {
                     let runnable = Runnable {
                         channels: program.channels.clone().into(),
@@ -128,64 +172,46 @@ impl Server {
                 Some(Order::Forget(numbers)) => {
                     self.programs.retain(|number, _| !numbers.contains(number));
                 }
-                Some(Order::Call(call)) => self.call(*call)?,
-                Some(Order::Answer(answer)) => {
-                    if let Some(running) = &self.running {
-                        // A call that has ended takes no answer.
-                        let _ = running.answers.send(answer);
-                    }
+                Some(Order::Call(call)) => {
+                    let ended = self.call(*call, instances)?;
+                    host.line().send(&Word::Ended(Box::new(ended)))?;
                 }
-                Some(Order::Cancel) => {
-                    if let Some(running) = &self.running {
-                        running.cancel.cancel();
-                    }
-                }
-                Some(Order::Begin { .. }) => return Err(no_host()),
+                Some(Order::Begin { .. } | Order::Answer(_)) => return Err(no_host()),
                 None => {}
             }
         }
     }
 
-    fn call(&mut self, order: CallOrder) -> io::Result<()> {
+    fn call(&mut self, order: CallOrder, instances: &mut Instances) -> io::Result<Ended> {
         let runnable = self.programs.get(&order.program).ok_or_else(no_host)?;
-        let (answers, answered) = channel();
-        let cancel = Cancel::default();
-        self.running = Some(Running { cancel: cancel.clone(), answers });
-        let deadline = Instant::now() + order.time_left;
+        let host = Host(Arc::clone(&self.line));
         let context = CallContext {
             feature: Arc::new(order.feature.clone()),
             limits: Arc::new(order.limits()),
-            sink: Arc::new(self.host.clone()),
-            cancel,
+            sink: Arc::new(host.clone()),
+            cancel: self.cancelled.begin(order.number),
             conditions: Conditions { now: order.now, seed: order.seed },
-            deadline,
+            deadline: Instant::now() + order.time_left,
             transaction: Arc::new(Remote {
-                host: self.host.clone(),
-                answered: Mutex::new(answered),
+                host,
                 workspace: order.workspace,
                 closed: order.closed,
             }),
         };
         let call = Call::new(Arc::clone(runnable), order.entry, context);
-        let (host, left_behind) = (self.host.clone(), Arc::clone(&self.left_behind));
-        let (role, arguments) = (order.role, order.arguments);
-        let run = move |instances: &mut Instances| {
-            misbehave(call.function());
-            let run = AssertUnwindSafe(|| match role {
-                Role::Tool => ended(call.run::<Value>(instances, &arguments)),
-                Role::Hook => ended(call.run::<Decision>(instances, &arguments)),
-                Role::Test => ended(call.run::<()>(instances, &arguments)),
-            });
-            // What panics in a script is caught within; this would be a defect of ours.
-            let ended = catch_unwind(run).unwrap_or_else(|_| std::process::abort());
-            drop(arguments);
-            // A worn thread ends; its process would go on with what the thread left.
-            let leaked = left_behind.fetch_add(ended.receipt.leaked_memory, Ordering::Relaxed);
-            let is_worn = instances.is_worn() || leaked > MOST_LEFT_BEHIND;
-            // A host that is gone is what the listening thread finds out.
-            let _ = host.say(&Word::Ended(Box::new(Ended { is_worn, ..ended })));
-        };
-        self.sandbox.start(run).map_err(io::Error::other)
+        let arguments = order.arguments;
+        misbehave(call.function());
+        let run = AssertUnwindSafe(|| match order.role {
+            Role::Tool => ended(call.run::<Value>(instances, &arguments)),
+            Role::Hook => ended(call.run::<Decision>(instances, &arguments)),
+            Role::Test => ended(call.run::<()>(instances, &arguments)),
+        });
+        // What panics in a script is caught within; this would be a defect of ours.
+        let ended = catch_unwind(run).unwrap_or_else(|_| std::process::abort());
+        self.left_behind += ended.receipt.leaked_memory;
+        // A worn thread ends; its process would go on with what the thread left.
+        let is_worn = instances.is_worn() || self.left_behind > MOST_LEFT_BEHIND;
+        Ok(Ended { is_worn, ..ended })
     }
 }
 
@@ -206,23 +232,18 @@ impl Host {
     fn line(&self) -> MutexGuard<'_, Line> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn say(&self, word: &Word) -> io::Result<()> {
-        self.line().send(word)
-    }
 }
 
 impl Sink for Host {
     fn emit(&self, event: FeatureEvent) {
-        // A host that is gone is what the listening thread finds out.
-        let _ = self.say(&Word::Event(event));
+        // A host that is gone is found out where its next order is read.
+        let _ = self.line().send(&Word::Event(event));
     }
 }
 
 /// The transaction of a call, which the host keeps.
 struct Remote {
     host: Host,
-    answered: Mutex<Receiver<Result<Value, Diagnostic>>>,
     workspace: Option<PathBuf>,
     closed: Vec<PathBuf>,
 }
@@ -230,10 +251,12 @@ struct Remote {
 impl Remote {
     fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, Diagnostic> {
         let lost = || Diagnostic::host("host/lost", "the host of this call is gone");
-        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        self.host.say(&Word::Ask(ask)).map_err(|_| lost())?;
-        let answer = answered.recv().map_err(|_| lost())??;
-        serde_json::from_value(answer).map_err(|_| lost())
+        let mut line = self.host.line();
+        line.send(&Word::Ask(ask)).map_err(|_| lost())?;
+        match line.receive() {
+            Ok(Some(Order::Answer(answer))) => serde_json::from_value(answer?).map_err(|_| lost()),
+            _ => Err(lost()),
+        }
     }
 }
 

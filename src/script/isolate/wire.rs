@@ -1,4 +1,4 @@
-//! What the host and a sandbox process say to each other: framed JSON over one socket.
+//! What the host and a sandbox process say to each other of calls: framed JSON over one socket.
 //!
 //! The host gives orders and answers questions; the process asks, tells events, and ends a call. A
 //! frame is the length of its JSON in four bytes, little-endian, and the JSON.
@@ -43,8 +43,6 @@ pub(super) enum Order {
     Call(Box<CallOrder>),
     /// What the host says to what was asked.
     Answer(Result<Value, Diagnostic>),
-    /// The call is to end.
-    Cancel,
 }
 
 /// What a sandbox process tells the host.
@@ -160,6 +158,8 @@ impl Text {
 /// One call.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CallOrder {
+    /// By which it is cancelled; no other call of the process has it.
+    pub number: u64,
     pub program: u64,
     pub role: Role,
     pub entry: Entry,
@@ -175,6 +175,7 @@ pub(super) struct CallOrder {
 
 impl CallOrder {
     pub fn new(
+        number: u64,
         program: u64,
         role: Role,
         entry: &Entry,
@@ -182,6 +183,7 @@ impl CallOrder {
         context: &CallContext,
     ) -> Self {
         Self {
+            number,
             program,
             role,
             entry: entry.clone(),
