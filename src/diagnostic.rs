@@ -154,6 +154,12 @@ impl Diagnostic {
         self
     }
 
+    /// Whether it is a problem of the moment, for want of threads or processes, which says nothing of
+    /// what was asked.
+    pub fn is_passing(&self) -> bool {
+        ["call/busy", "host/no-thread", "host/no-process"].contains(&&*self.code)
+    }
+
     /// Whether it stops the feature from working.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

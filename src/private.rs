@@ -1,6 +1,8 @@
 //! Files and folders that nobody but this user can look into.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -31,12 +33,21 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 ///
 /// The system refuses.
 pub(crate) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    // A name that nobody has, made by this call: what is left of another may be open to others.
+    let random = RandomState::new().build_hasher().finish();
     let mut draft = file.as_os_str().to_owned();
-    draft.push(".new");
-    let mut open = options().write(true).create(true).truncate(true).open(&draft)?;
-    open.write_all(text)?;
-    open.sync_all()?;
-    std::fs::rename(&draft, file)
+    draft.push(format!(".{random:x}.new"));
+    let written = (|| {
+        let mut open = options().write(true).create_new(true).open(&draft)?;
+        open.write_all(text)?;
+        open.sync_all()?;
+        std::fs::rename(&draft, file)
+    })();
+    if written.is_err() {
+        #[expect(clippy::disallowed_methods, reason = "a draft of this function's own")]
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
 }
 
 /// Whether nobody but this user can look into a file.

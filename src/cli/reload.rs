@@ -5,7 +5,6 @@ use super::workspace::inactive;
 use super::{ColorWhen, GrantArguments};
 use crate::config::Folders;
 use crate::diagnostic::Diagnostic;
-use crate::feature::id::FeatureId;
 use crate::pod::Pod;
 use crate::workspace::reload::{Change, Reload, ReloadObserver, Reloader, What};
 use crate::workspace::{ReadFeature, Workspace};
@@ -18,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Console {
     output: Mutex<Output>,
     features: Mutex<Vec<Arc<ReadFeature>>>,
-    /// Called after each reload.
+    /// Called at each reload.
     after: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -62,7 +61,8 @@ impl Console {
     }
 
     /// Draws what is wrong with a feature.
-    pub fn tell_of(&self, feature: &FeatureId, problems: &[Diagnostic]) {
+    #[cfg(feature = "mcp")]
+    pub fn tell_of(&self, feature: &crate::feature::id::FeatureId, problems: &[Diagnostic]) {
         let features = self.features.lock().unwrap_or_else(PoisonError::into_inner);
         let read = features.iter().find(|read| read.id() == Some(feature)).cloned();
         drop(features);
@@ -131,12 +131,13 @@ impl Console {
 
 impl ReloadObserver for Arc<Console> {
     fn reloaded(&self, reload: &Reload<'_>) {
+        // First what others wait for: a console that nobody reads holds this up.
+        (self.after)();
         *self.features.lock().unwrap_or_else(PoisonError::into_inner) =
             reload.workspace.features.clone();
         for change in &reload.changes {
             self.change(change, reload);
         }
         self.draw(None, &reload.problems);
-        (self.after)();
     }
 }

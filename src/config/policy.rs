@@ -91,6 +91,8 @@ struct Grant {
 pub struct Stale {
     /// The feature.
     pub id: FeatureId,
+    /// The folder that it belongs to; another has none of its grants.
+    pub root: PathBuf,
     /// What has to be granted anew.
     pub capability: Capability,
 }
@@ -148,7 +150,8 @@ impl Policy {
                 if grant.digest.as_ref().is_none_or(|digest| *digest == feature.digest) {
                     policy = policy.grant(feature.id.clone(), capability);
                 } else {
-                    stale.push(Stale { id: feature.id.clone(), capability });
+                    let (id, root) = (feature.id.clone(), feature.root.clone());
+                    stale.push(Stale { id, root, capability });
                 }
             }
         }
@@ -523,7 +526,8 @@ mod tests {
         }
         assert!(!grants(folder, &new, "exec=git") && grants(folder, &new, "fs:read=src/**"));
         let (_, stale) = Policy::load(folder).expect("a policy").host_policy([&new]);
-        assert_eq!(stale, [Stale { id: new.id.clone(), capability: capability("exec=git") }]);
+        let (id, root) = (new.id.clone(), new.root.clone());
+        assert_eq!(stale, [Stale { id, root, capability: capability("exec=git") }]);
         apply(folder, Change::Grant(new.clone(), capability("exec=git")));
         assert!(grants(folder, &new, "exec=git") && !grants(folder, &old, "exec=git"));
     }

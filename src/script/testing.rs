@@ -95,7 +95,7 @@ impl ScriptRuntime {
             let result = case.run(script, &runnable, &limits.lowered(&[(Limit::Time, left)]));
             let is_late = Instant::now() >= until
                 && result.failure.as_ref().is_some_and(|why| why.code == Limit::Time.code());
-            if is_late {
+            if is_late || result.failure.as_ref().is_some_and(Diagnostic::is_passing) {
                 break;
             }
             hurried.left -= 1;

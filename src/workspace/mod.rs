@@ -27,6 +27,10 @@ use crate::script::source::SourceTree;
 use place::Places;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How far the clock of a file may be behind.
+const TICK: Duration = Duration::from_millis(20);
 
 /// Features as they were read.
 pub struct Workspace {
@@ -38,6 +42,10 @@ pub struct Workspace {
     pub features: Vec<Arc<ReadFeature>>,
     /// Paths that lead to no feature, or that there is nothing at all.
     pub problems: Vec<Diagnostic>,
+    /// What was written at this moment or later may not be what was read. A little is taken off, for
+    /// the clocks of files tick slowly.
+    #[cfg_attr(not(feature = "reload"), allow(dead_code))]
+    read_at: SystemTime,
 }
 
 /// One feature as it was read.
@@ -92,6 +100,7 @@ impl ReadFeature {
 impl Workspace {
     /// Reads the features at `paths`, or without paths those of the project and of the user.
     pub fn read(paths: &[PathBuf], runtime: ScriptRuntime, limits: Limits) -> Self {
+        let read_at = SystemTime::now() - TICK;
         let Places { locations, problems, .. } = place::find(paths);
         let outcomes = runtime.read(&locations);
         let features = locations
@@ -99,7 +108,7 @@ impl Workspace {
             .zip(outcomes)
             .map(|(location, outcome)| Arc::new(ReadFeature::new(&runtime, location, outcome)))
             .collect();
-        Self { runtime, limits, features, problems }
+        Self { runtime, limits, features, problems, read_at }
     }
 
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
@@ -125,7 +134,7 @@ impl Workspace {
         let subjects = self.subjects();
         self.meet(folders, &subjects);
         let (policy, stale) = Policy::load(&folders.config)?.host_policy(&subjects);
-        let stale = stale.into_iter().map(|Stale { id, capability }| {
+        let stale = stale.into_iter().map(|Stale { id, capability, .. }| {
             let text = format!("`{capability}` was granted to `{id}` before it was changed");
             Diagnostic::warning("grant/stale", text).help(format!(
                 "read what it does now, then grant it anew with `{}`",

@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long nothing may change until a save counts as whole, and how long to wait for that at most.
@@ -115,16 +115,13 @@ pub struct Reloader {
 /// Files that are watched, until this is dropped.
 pub struct Reloading {
     stop: Sender<Heard>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Reloading {
     fn drop(&mut self) {
-        // A thread that is gone has stopped.
+        // A thread that is gone has stopped. One that is at work ends by itself: whoever hears of
+        // reloads may keep it waiting, and must not keep the program.
         let _ = self.stop.send(Heard::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -144,13 +141,26 @@ impl Reloader {
         }
         // Somebody else's edit from before is not the user's to have made.
         let stale = self.stale().map_err(|error| error.diagnostic())?;
-        let policy = self.policy_stamp();
-        let listening = Listening { reloader: self, watch, gone: Vec::new(), stale, policy };
+        // One that was written while the features were read may not be what they were planned with.
+        let read_at = self.workspace.read_at;
+        let policy = self.policy_stamp().filter(|(written, _)| *written < read_at);
+        let listening = Listening {
+            reloader: self,
+            watch,
+            gone: Vec::new(),
+            stale,
+            policy,
+            unread: Changed::none(),
+            untold: Vec::new(),
+            is_behind: false,
+            told: Vec::new(),
+        };
         let thread = thread::Builder::new().name("peasy-reload".to_owned());
-        let thread = thread.spawn(move || listening.listen(&heard)).map_err(|reason| {
+        let spawned = thread.spawn(move || listening.listen(&heard));
+        spawned.map_err(|reason| {
             Diagnostic::operator("host/no-thread", format!("no thread could be started: {reason}"))
         })?;
-        Ok(Reloading { stop, thread: Some(thread) })
+        Ok(Reloading { stop })
     }
 
     /// The folders whose entries matter: those of every file, those in which features are looked
@@ -191,15 +201,29 @@ impl Reloader {
     fn rebind(&self, stale_before: &[Stale]) -> Result<(), PolicyError> {
         let Some(folders) = &self.folders else { return Ok(()) };
         let subjects = self.workspace.subjects();
-        let of = |id| subjects.iter().find(|subject| subject.id == id).cloned();
+        let of = |id: &FeatureId, root: &Path| {
+            subjects.iter().find(|subject| subject.id == *id && subject.root == root).cloned()
+        };
         let stale = self.stale()?.into_iter().filter(|stale| !stale_before.contains(stale));
         let changes: Vec<_> = stale
-            .filter_map(|Stale { id, capability }| Some(policy::Change::Grant(of(id)?, capability)))
+            .filter_map(|Stale { id, root, capability }| {
+                Some(policy::Change::Grant(of(&id, &root)?, capability))
+            })
             .collect();
         if !changes.is_empty() {
             policy::change(&folders.config, &changes)?;
         }
         Ok(())
+    }
+
+    /// The files that were written since the features were read, or a little before.
+    fn saved_since(&self) -> Changed {
+        let is_new = |file: &PathBuf| {
+            let written = file.metadata().and_then(|about| about.modified());
+            written.is_ok_and(|written| written >= self.workspace.read_at)
+        };
+        let files = self.workspace.features.iter().flat_map(|read| read.files());
+        Changed::Paths(files.filter(is_new).collect())
     }
 
     /// What tells the user's policy from one that was written later.
@@ -247,15 +271,27 @@ struct Listening {
     stale: Vec<Stale>,
     /// The policy that the catalog was planned with.
     policy: Option<Stamp>,
+    /// What could not be read because all threads were busy.
+    unread: Changed,
+    /// Changes that are not in the catalog yet, because it could not be exchanged.
+    untold: Vec<Change>,
+    /// Whether the catalog is behind the features.
+    is_behind: bool,
+    /// The problems that were told last.
+    told: Vec<Diagnostic>,
 }
 
 impl Listening {
     fn listen(mut self, heard: &Receiver<Heard>) {
+        // What was saved while the features were read and the log was opened was not heard of.
+        let begun = Instant::now();
+        self.look(&self.reloader.saved_since(), begun);
         loop {
-            // What is gone is looked for again in a while, whatever is heard of it.
-            let first = match self.gone.first() {
-                None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(_) => heard.recv_timeout(GONE / 2),
+            // What is not as it should be is looked at again in a while, whatever is heard of it.
+            let must_look_again = !self.gone.is_empty() || self.is_behind || !self.unread.is_none();
+            let first = match must_look_again {
+                false => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                true => heard.recv_timeout(GONE / 2),
             };
             let begun = Instant::now();
             let mut changed = match first {
@@ -285,17 +321,27 @@ impl Listening {
     /// from now on.
     fn look(&mut self, changed: &Changed, begun: Instant) -> BTreeSet<PathBuf> {
         let Places { locations, folders, .. } = place::find(&self.reloader.paths);
-        let (features, changes) = self.read(locations, changed);
+        let changed = &std::mem::replace(&mut self.unread, Changed::none()).and(changed.clone());
+        let (features, mut changes) = self.read(locations, changed);
         let policy = self.reloader.policy_stamp();
         let is_policy = std::mem::replace(&mut self.policy, policy) != policy;
-        let must_swap = is_policy || changes.iter().any(|change| change.what.is_installed());
+        let is_new = changes.iter().any(|change| change.what.is_installed());
+        let must_swap = is_policy || is_new || self.is_behind;
         self.reloader.workspace.features = features;
         let swapped = if must_swap { self.swap() } else { Ok(Vec::new()) };
+        self.is_behind = swapped.is_err();
         let mut problems = swapped.unwrap_or_else(|problem| vec![problem]);
+        let mut all = std::mem::take(&mut self.untold);
+        all.append(&mut changes);
+        // What is not in the catalog is told once it is.
+        (self.untold, changes) =
+            all.into_iter().partition(|change| self.is_behind && change.what.is_installed());
         let wanted = self.reloader.wanted(&folders);
         let followed = self.watch.follow(&wanted, changed);
         problems.extend(followed.errors.iter().map(unwatched));
-        if !changes.is_empty() || !problems.is_empty() || is_policy {
+        let is_told = problems == self.told;
+        self.told.clone_from(&problems);
+        if !changes.is_empty() || !is_told || is_policy {
             self.reloader.tell(problems, changes, begun);
         }
         followed.new
@@ -322,6 +368,7 @@ impl Listening {
         drop(empty);
         let mut changes = Vec::new();
         let mut features = Vec::new();
+        let mut unread = Changed::none();
         let (fresh, kept): (Vec<_>, Vec<_>) = there
             .into_iter()
             .partition(|location| of(location).is_none_or(|read| read.is_touched(changed)));
@@ -329,6 +376,12 @@ impl Listening {
         let outcomes = self.reloader.workspace.runtime.read(&fresh);
         for (location, outcome) in fresh.into_iter().zip(outcomes) {
             let before = of(&location).cloned();
+            if outcome.diagnostics.iter().any(Diagnostic::is_passing) {
+                // Every thread is at a call; the save is looked at again.
+                unread = Changed::Everything;
+                features.extend(before);
+                continue;
+            }
             let read = ReadFeature::new(&self.reloader.workspace.runtime, location, outcome);
             let (read, what) = self.take(read, before.as_deref());
             let read = Arc::new(read);
@@ -339,11 +392,14 @@ impl Listening {
         let is_there =
             |read: &ReadFeature| features.iter().any(|one| one.location == read.location);
         let missing: Vec<_> = before.iter().filter(|read| !is_there(read)).cloned().collect();
+        // One that came under another name takes the place of the one that had its tools.
+        let new: Vec<_> =
+            features.iter().filter(|read| of(&read.location).is_none()).cloned().collect();
         let mut gone = Vec::new();
         for read in missing {
             let known = self.gone.iter().find(|gone| gone.read.location == read.location);
             let since = known.map_or_else(Instant::now, |gone| gone.since);
-            if since.elapsed() >= GONE {
+            if since.elapsed() >= GONE || new.iter().any(|new| new.shares_a_tool(&read)) {
                 changes.push(Change::of(&read, What::Removed));
             } else {
                 features.push(Arc::clone(&read));
@@ -351,6 +407,7 @@ impl Listening {
             }
         }
         self.gone = gone;
+        self.unread = unread;
         (features, changes)
     }
 
@@ -426,6 +483,17 @@ impl ReadFeature {
             files.extend(file.canonicalize().ok());
         }
         files
+    }
+
+    /// Whether both declare a tool of one name.
+    fn shares_a_tool(&self, other: &Self) -> bool {
+        let tools = |read: &Self| -> Vec<_> {
+            let script = read.script();
+            let tools = script.into_iter().flat_map(|script| &script.descriptor.tools);
+            tools.map(|tool| tool.name.clone()).collect()
+        };
+        let others = tools(other);
+        tools(self).iter().any(|tool| others.contains(tool))
     }
 
     /// Whether a change may be one of it. One that is broken may lack a file that has come.

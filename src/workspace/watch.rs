@@ -23,6 +23,11 @@ impl Changed {
         Self::Paths(BTreeSet::new())
     }
 
+    /// Whether nothing did.
+    pub fn is_none(&self) -> bool {
+        *self == Self::none()
+    }
+
     /// Both.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {

@@ -2,7 +2,7 @@
 //! takes all memory ends its process and nothing else.
 //!
 //! The host keeps a few processes warm and gives each one call at a time ([`process`]); the process
-//! runs it on a sandbox thread as the host would ([`serve`]), and asks the host for whatever a call
+//! runs it on a sandbox thread as the host would ([`mod@serve`]), and asks the host for whatever a call
 //! asks of its host ([`wire`]). Reading and checking scripts stays with the host: nothing runs there.
 //!
 //! This is no boundary of the operating system: the process has the rights of the user, and only

@@ -47,7 +47,7 @@ const KEPT: &[&str] = &[
     super::serve::MISBEHAVE,
 ];
 
-/// How a sandbox process is started: a program that calls [`super::serve`].
+/// How a sandbox process is started: a program that calls [`super::serve()`].
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The program.
@@ -147,6 +147,8 @@ impl Processes {
         context: &CallContext,
     ) -> Result<Ended, ProcessError> {
         let mut process = self.pool.take(context.deadline)?;
+        // Whatever becomes of this one, a panic of the host's included, its place is not lost.
+        let place = Place(self);
         let ended = process.make_ready(context.deadline).and_then(|()| {
             let number = process.tell(program, channels)?;
             process.calls += 1;
@@ -155,20 +157,13 @@ impl Processes {
             process.run(order, context)
         });
         match ended {
-            Ok(ended) if ended.is_worn || process.calls >= MOST_CALLS => {
-                drop(process);
-                self.replace();
-                Ok(ended)
-            }
+            Ok(ended) if ended.is_worn || process.calls >= MOST_CALLS => Ok(ended),
             Ok(ended) => {
+                std::mem::forget(place);
                 self.pool.give_back(process, 0);
                 Ok(ended)
             }
-            Err(error) => {
-                drop(process);
-                self.replace();
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
@@ -185,6 +180,15 @@ impl Processes {
         if thread::Builder::new().name("peasy-start".to_owned()).spawn(start).is_err() {
             self.pool.let_go();
         }
+    }
+}
+
+/// The place of a process that is at a call: another takes it when this is dropped.
+struct Place<'a>(&'a Processes);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.replace();
     }
 }
 
