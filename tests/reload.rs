@@ -149,13 +149,15 @@ fn a_call_ends_on_the_version_that_it_began_with() {
     let user = User::new();
     let slow = |value: i64| {
         format!(
-            "/// Gives, slowly.\n/// @tool\nfn slow() {{ let n = 0; while n < 1_000_000 {{ n += 1 }} {value} }}\n{}",
+            "//! @request emit\n\n/// Gives, slowly.\n/// @tool\nfn slow() {{ emit::info(\"begun\"); let n = 0; while n < 1_000_000 {{ n += 1 }} {value} }}\n{}",
             giving("quick", value)
         )
     };
     user.write("one.rhai", &slow(1));
     let mut client = user.serve();
     let begun = client.begin("tools/call", json!({ "name": "slow", "arguments": {} }));
+    // A request that was sent need not have been taken up yet.
+    soon(&mut client, "it runs", |client| client.heard("notifications/message") == 1);
     user.write("one.rhai", &slow(2));
     soon(&mut client, "the new one", |client| client.text_of("quick").as_deref() == Some("2"));
     // The answer may have come meanwhile; a client keeps what it was told.
