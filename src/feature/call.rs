@@ -2,6 +2,7 @@
 
 use super::event::Sink;
 use super::id::FeatureId;
+use super::question::{Answers, Question};
 use super::transaction::Transaction;
 use crate::diagnostic::{Blame, Diagnostic};
 use crate::limit::Limits;
@@ -29,6 +30,8 @@ pub struct CallContext {
     pub deadline: Instant,
     /// What the host does for the call.
     pub transaction: Arc<dyn Transaction>,
+    /// What a person answered when the call was run before.
+    pub answers: Answers,
 }
 
 /// Time and randomness as a call sees them; given, so that a call can be repeated.
@@ -91,6 +94,10 @@ impl Outcome {
 pub struct Failure {
     /// The first is the reason; others add to it (each bad argument is one).
     pub diagnostics: Vec<Diagnostic>,
+    /// What a person has to answer before the call can be run to its end. The first diagnostic says
+    /// so to whoever cannot ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Box<Question>>,
 }
 
 impl Failure {
@@ -102,7 +109,7 @@ impl Failure {
 
 impl From<Diagnostic> for Failure {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self { diagnostics: vec![diagnostic] }
+        Self { diagnostics: vec![diagnostic], question: None }
     }
 }
 

@@ -17,6 +17,7 @@ use super::gate::Speaker;
 use super::grant::GrantSet;
 use super::hook::{Hook, HookOutcome, HookPoint};
 use super::id::FeatureId;
+use super::question::Answers;
 use super::report::FeatureInstallReport;
 use super::tool::Tool;
 use super::transaction::{Detached, Transaction};
@@ -41,6 +42,8 @@ pub struct CallOptions {
     /// What the host does for the call; the default keeps nothing and lets nothing out. One value
     /// serves one call.
     pub transaction: Arc<dyn Transaction>,
+    /// What a person answered when the call was run before, in the order of its questions.
+    pub answers: Answers,
 }
 
 impl Default for CallOptions {
@@ -52,6 +55,7 @@ impl Default for CallOptions {
             cancel: Cancel::default(),
             conditions,
             transaction: Arc::new(Detached),
+            answers: Arc::new([]),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod hook;
 pub mod id;
 mod measure;
+pub mod question;
 pub mod registry;
 pub mod report;
 pub mod schema;
@@ -37,6 +38,7 @@ pub use hook::{
     ToolFilter, ToolGlob, ToolGlobError,
 };
 pub use id::{ChannelName, FeatureId, FeatureName, FeatureSource, NameError, ToolName};
+pub use question::{Answer, Answers, Question, Wanted};
 pub use registry::{
     Delivery, EventChannel, FeatureInstallContext, FeatureInstallError, FeatureModule,
     FeatureRegistryBuilder, InstallPlan, Registered, RegistrationError,

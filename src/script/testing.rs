@@ -183,6 +183,7 @@ impl Case<'_> {
             limits: Arc::new(limits),
             sink: Arc::new(Silent),
             cancel: Cancel::default(),
+            answers: Arc::new([]),
             conditions: Conditions { now: Some(CLOCK), seed: SEED },
             deadline,
             transaction: Arc::new(Scratch::default()),

@@ -71,7 +71,7 @@ fn prepare<'a>(
         Ok(arguments) => Ok(Ready { tool, arguments, bytes_in, _places: places }),
         Err(mismatches) => {
             let diagnostics = mismatches.into_iter().map(Diagnostic::from).collect();
-            Err((bounded(Failure { diagnostics }, &tool.limits), bytes_in))
+            Err((bounded(Failure { diagnostics, question: None }, &tool.limits), bytes_in))
         }
     }
 }
@@ -106,7 +106,7 @@ pub(super) fn begin(
     sink: Arc<dyn Sink>,
     options: CallOptions,
 ) -> CallContext {
-    let CallOptions { cancel, conditions, transaction, .. } = options;
+    let CallOptions { cancel, conditions, transaction, answers, .. } = options;
     let deadline = Instant::now() + Duration::from_millis(limits.get(Limit::Time));
     let (id, limits) = (Arc::clone(&feature.speaker.feature), Arc::clone(limits));
     transaction.begin(&CallStart {
@@ -116,7 +116,7 @@ pub(super) fn begin(
         conditions,
         deadline,
     });
-    CallContext { feature: id, limits, sink, cancel, conditions, deadline, transaction }
+    CallContext { feature: id, limits, sink, cancel, conditions, deadline, transaction, answers }
 }
 
 /// Makes lasting what the call staged, or forgets it.
@@ -162,7 +162,10 @@ fn check_result(
     let kind = tool.declaration().returns.as_ref().unwrap_or(&Type::Any);
     let value = kind.check(value).map_err(|mismatches| {
         let problems = mismatches.into_iter().map(|each| each.into_diagnostic(Subject::Result));
-        Failure { diagnostics: problems.map(|problem| tool.code.locate(problem)).collect() }
+        Failure {
+            diagnostics: problems.map(|problem| tool.code.locate(problem)).collect(),
+            question: None,
+        }
     })?;
     if let Some(bytes) = value_bytes(&value, most) {
         return Ok((value, bytes));

@@ -336,7 +336,7 @@ fn a_failed_call_tells_the_model_nothing_beside_its_failure() {
     let policy = HostPolicy::new().grant(id("user:a"), capability("notify:model"));
     let module =
         Module::new("user:a").requires("notify:model").tool(tool("t")).running("t", |_, _| {
-            let failure = Failure { diagnostics: vec![Diagnostic::caller("call/failed", "no")] };
+            let failure = Failure::from(Diagnostic::caller("call/failed", "no"));
             Outcome {
                 result: Err(failure),
                 notices: vec!["leak".into()],
@@ -353,7 +353,7 @@ fn a_failure_is_bounded_and_never_empty() {
     let failing = |count: usize| {
         Module::new("user:a").tool(tool("t")).running("t", move |_, _| {
             let diagnostic = Diagnostic::caller("call/failed", "x".repeat(100_000));
-            let failure = Failure { diagnostics: vec![diagnostic; count] };
+            let failure = Failure { diagnostics: vec![diagnostic; count], question: None };
             Outcome { result: Err(failure), ..success(json!(null)) }
         })
     };

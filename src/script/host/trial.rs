@@ -140,6 +140,7 @@ impl World {
             limits: Arc::new(Limits::default()),
             sink: Arc::new(Silent),
             cancel: Cancel::default(),
+            answers: Arc::new([]),
             conditions: Conditions { now: Some(0), seed: 1 },
             deadline,
             transaction,

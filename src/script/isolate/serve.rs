@@ -190,6 +190,7 @@ impl Server {
             limits: Arc::new(order.limits()),
             sink: Arc::new(host.clone()),
             cancel: self.cancelled.begin(order.number),
+            answers: order.answers.into(),
             conditions: Conditions { now: order.now, seed: order.seed },
             deadline: Instant::now() + order.time_left,
             transaction: Arc::new(Remote {

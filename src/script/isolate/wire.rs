@@ -9,6 +9,7 @@ use crate::feature::capability::{Capability, SecretName};
 use crate::feature::event::FeatureEvent;
 use crate::feature::grant::GrantSet;
 use crate::feature::id::{ChannelName, FeatureId};
+use crate::feature::question::Answer;
 use crate::feature::transaction::{Act, Transaction};
 use crate::limit::{Limit, Limits};
 use crate::script::call::{Entry, Program};
@@ -168,6 +169,7 @@ pub(super) struct CallOrder {
     limits: Vec<(Limit, u64)>,
     pub now: Option<i64>,
     pub seed: u64,
+    pub answers: Vec<Answer>,
     pub time_left: Duration,
     pub workspace: Option<PathBuf>,
     pub closed: Vec<PathBuf>,
@@ -192,6 +194,7 @@ impl CallOrder {
             limits: Limit::all().map(|limit| (limit, context.limits.get(limit))).collect(),
             now: context.conditions.now,
             seed: context.conditions.seed,
+            answers: context.answers.to_vec(),
             time_left: context.deadline.saturating_duration_since(Instant::now()),
             workspace: context.transaction.workspace().map(Path::to_owned),
             closed: context.transaction.closed().to_vec(),
