@@ -44,6 +44,8 @@ const PARTS: usize = 5;
 const PLAIN: usize = 6;
 const SYNCED: usize = 7;
 const SYNCED_PARTS: usize = 8;
+const SET_MANY: usize = 9;
+const RAW_SET_MANY: usize = 10;
 
 /// Calls that wait for the disk, whose median is one figure.
 const SYNCED_CALLS: usize = 10;
@@ -70,17 +72,21 @@ pub fn take(report: &mut Report) -> Result<()> {
             timed("gets")?,
             each(raw.gets()?),
             timed("sets")?,
-            each(raw.sets()?),
+            each(raw.sets(|_| "key".to_owned())?),
             median_of(CALLS, || call(&pod, "add", json!({})).map(|(_, whole)| whole))?,
             median_of(CALLS, || raw.commit())?,
             median_of(CALLS, || call(&pod, "nothing", json!({})).map(|(_, whole)| whole))?,
             median_of(SYNCED_CALLS, || call(&synced, "add", json!({})).map(|(_, whole)| whole))?,
             median_of(SYNCED_CALLS, || synced_raw.commit())?,
+            timed("sets_many")?,
+            each(raw.sets(|step| format!("key/{step}"))?),
         ])
     })?;
     let two = Target::AtMost(2.0);
     report.ratio("store::get", &rounds, [("peasy", GET), ("rusqlite", RAW_GET)], two);
     report.ratio("store::set", &rounds, [("peasy", SET), ("rusqlite", RAW_SET)], two);
+    let many = [("peasy", SET_MANY), ("rusqlite", RAW_SET_MANY)];
+    report.ratio("store::set, each step another key", &rounds, many, two);
     let synced = [("peasy", SYNCED), ("parts", SYNCED_PARTS)];
     let target = Target::AtMost(1.3);
     report.ratio("a call that commits, `always`, without the hand-over", &rounds, synced, target);
@@ -156,10 +162,10 @@ impl Raw {
         self.in_transaction(get, STEPS)
     }
 
-    fn set(&self, value: u32) -> Result<()> {
+    fn set(&self, key: &str, value: u32) -> Result<()> {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2)")?
-            .execute(("key", value.to_string()))?;
+            .execute((key, value.to_string()))?;
         Ok(())
     }
 
@@ -171,8 +177,8 @@ impl Raw {
         Ok(())
     }
 
-    fn sets(&self) -> Result<Duration> {
-        self.in_transaction(|value| self.set(value), STEPS)
+    fn sets(&self, key: impl Fn(u32) -> String) -> Result<Duration> {
+        self.in_transaction(|value| self.set(&key(value), value), STEPS)
     }
 
     /// As the protocol has it: a line, a transaction with the call's id, another line.
@@ -180,7 +186,7 @@ impl Raw {
         let begun = Instant::now();
         self.append(LINES[0])?;
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        self.set(1)?;
+        self.set("key", 1)?;
         self.connection
             .prepare_cached("INSERT INTO committed (call) VALUES (?1)")?
             .execute(["1a1fad8b2c50b0faf59-1"])?;

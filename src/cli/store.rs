@@ -105,9 +105,9 @@ pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<
     let stores = options.stores();
     match &arguments.command {
         StoreCommand::List { json } => list(&stores, *json, output),
-        StoreCommand::Get { which, key: Some(key) } => get(&which.lease(&stores)?, key, output),
+        StoreCommand::Get { which, key: Some(key) } => get(&mut which.lease(&stores)?, key, output),
         StoreCommand::Get { which, key: None } | StoreCommand::Export { which } => {
-            let everything = everything(&which.lease(&stores)?)?;
+            let everything = everything(&mut which.lease(&stores)?)?;
             output.say_json(&everything);
             Ok(Exit::Done)
         }
@@ -167,7 +167,7 @@ fn list(stores: &Stores, json: bool, output: &mut Output) -> Result<Exit, Box<Di
     Ok(exit)
 }
 
-fn get(lease: &Lease, key: &str, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+fn get(lease: &mut Lease, key: &str, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     if let Some(text) = lease.get(key).map_err(failed)? {
         output.say_json(&parse(&text)?);
         return Ok(Exit::Done);
@@ -180,7 +180,7 @@ fn get(lease: &Lease, key: &str, output: &mut Output) -> Result<Exit, Box<Diagno
     })
 }
 
-fn everything(lease: &Lease) -> Result<Map<String, Value>, Box<Diagnostic>> {
+fn everything(lease: &mut Lease) -> Result<Map<String, Value>, Box<Diagnostic>> {
     let mut fields = Map::new();
     for key in lease.keys("", usize::MAX).map_err(failed)? {
         if let Some(text) = lease.get(&key).map_err(failed)? {

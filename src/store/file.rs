@@ -5,7 +5,7 @@
 use super::error::is_damage;
 use super::{Durability, Owner, StoreError};
 use crate::private;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -276,6 +276,15 @@ pub(super) fn look(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(file, flags)?;
     format(&connection, file, Instant::now() + LISTING)?;
     Ok(connection)
+}
+
+/// How many entries there are, and the bytes of their keys and values.
+pub(super) fn size(connection: &Connection) -> Result<(u64, u64), StoreError> {
+    let all = "SELECT count(*), coalesce(sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))), 0) \
+               FROM entry";
+    let mut size = connection.prepare_cached(all)?;
+    let number = |row: &Row<'_>, at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+    Ok(size.query_row([], |row| Ok((number(row, 0)?, number(row, 1)?)))?)
 }
 
 /// Whether the call of that id was committed, and with which texts.

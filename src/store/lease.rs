@@ -13,19 +13,26 @@ const REMEMBERED: i64 = 1_000;
 /// Older ones are forgotten with every hundredth call.
 const SWEEP: i64 = 100;
 
-/// Most keys whose sizes a call keeps at hand.
-const MOST_REMEMBERED_SIZES: usize = 1_000;
+/// Most entries, and most bytes of them, that wait to be written together.
+const MOST_STAGED: usize = 1_000;
+const MOST_STAGED_BYTES: usize = 64 * 1024;
 
 /// A store locked for one call. Dropped, it forgets what was staged and lets go.
+///
+/// What is set waits here until the call ends or a listing needs it, so that a value which is set again
+/// and again is written once.
 pub struct Lease {
     connections: Arc<Connections>,
     /// Taken only by the end of the lease.
     connection: Option<Connection>,
     quota: u64,
-    /// The bytes of keys and values, once they were asked for.
+    /// The bytes of keys and values are at most this, once they were asked for. What a new value takes
+    /// the place of is not looked up while there is room for both.
     used: Option<u64>,
-    /// The bytes of entries that were looked at or changed, 0 for what is not there.
-    sizes: HashMap<String, u64>,
+    /// Whether `used` was counted in this lease and is kept exact: there is not much room left.
+    is_counted: bool,
+    staged: HashMap<String, String>,
+    staged_bytes: usize,
     changed: bool,
     ended: bool,
 }
@@ -37,8 +44,17 @@ impl Lease {
         deadline: Instant,
     ) -> Result<Self, StoreError> {
         let connection = Some(connections.take(deadline)?);
-        let (used, sizes) = Default::default();
-        Ok(Self { connections, connection, quota, used, sizes, changed: false, ended: false })
+        Ok(Self {
+            connections,
+            connection,
+            quota,
+            used: None,
+            is_counted: false,
+            staged: HashMap::new(),
+            staged_bytes: 0,
+            changed: false,
+            ended: false,
+        })
     }
 
     /// Whether anything was staged.
@@ -57,6 +73,9 @@ impl Lease {
     /// The key cannot be one, or the file cannot be read.
     pub fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
         check_key(key)?;
+        if let Some(value) = self.staged.get(key) {
+            return Ok(Some(value.clone()));
+        }
         let mut get =
             self.connection()?.prepare_cached("SELECT value FROM entry WHERE key = ?1")?;
         Ok(get.query_row([key], |row| row.get(0)).optional()?)
@@ -66,23 +85,35 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// As [`Self::get`], and where the store would be over its quota, or the disk is full.
+    /// As [`Self::get`], and where the store would be over its quota, or the disk is full. A full disk
+    /// may also be found out later, when what was staged is written.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
         check_key(key)?;
-        let before = self.size(key)?;
         let after = (key.len() + value.len()) as u64;
-        let used = self.used()?;
-        // A file that somebody else has changed may hold more than was counted.
-        let would = used.saturating_sub(before) + after;
-        if would > self.quota && would > used {
+        let mut would = self.used_without(key)? + after;
+        if would > self.quota && !self.is_counted {
+            self.count()?;
+            would = self.used_without(key)? + after;
+        }
+        // A store whose quota was lowered holds more, and may shrink.
+        if would > self.quota && would > self.used()? {
             return Err(StoreError::Quota { would, most: self.quota });
         }
-        self.connection()?
-            .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2)")?
-            .execute((key, value))?;
+        match self.staged.get_mut(key) {
+            Some(staged) => {
+                self.staged_bytes = self.staged_bytes + value.len() - staged.len();
+                value.clone_into(staged);
+            }
+            None => {
+                self.staged_bytes += key.len() + value.len();
+                self.staged.insert(key.to_owned(), value.to_owned());
+            }
+        }
         self.used = Some(would);
-        self.remember(key, after);
         self.changed = true;
+        if self.staged.len() >= MOST_STAGED || self.staged_bytes >= MOST_STAGED_BYTES {
+            self.write()?;
+        }
         Ok(())
     }
 
@@ -93,13 +124,13 @@ impl Lease {
     /// As [`Self::set`].
     pub fn delete(&mut self, key: &str) -> Result<bool, StoreError> {
         check_key(key)?;
-        let before = self.size(key)?;
+        self.write()?;
+        let before = self.written_size(key)?;
         let used = self.used()?;
         let mut delete = self.connection()?.prepare_cached("DELETE FROM entry WHERE key = ?1")?;
         delete.execute([key])?;
         drop(delete);
         self.used = Some(used.saturating_sub(before));
-        self.remember(key, 0);
         self.changed |= before > 0;
         Ok(before > 0)
     }
@@ -108,8 +139,9 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// The file cannot be read.
-    pub fn keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
+    /// The file cannot be read, or what was staged cannot be written.
+    pub fn keys(&mut self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
+        self.write()?;
         let connection = self.connection()?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         // Bytes compare as SQLite's default collation does, so a prefix is a range of keys.
@@ -133,9 +165,9 @@ impl Lease {
     ///
     /// As [`Self::set`].
     pub fn clear(&mut self) -> Result<(), StoreError> {
+        self.forget_staged();
         self.connection()?.execute("DELETE FROM entry", [])?;
         self.used = Some(0);
-        self.sizes.clear();
         self.changed = true;
         Ok(())
     }
@@ -146,6 +178,7 @@ impl Lease {
     ///
     /// Nothing was kept: the disk is full, or the file cannot be written.
     pub fn commit(mut self, call: &str, texts: &[String]) -> Result<(), StoreError> {
+        self.write()?;
         let used = self.used()?;
         let connection = self.connection()?;
         record(connection, call, used, texts)?;
@@ -170,11 +203,29 @@ impl Lease {
         examined
     }
 
-    /// The bytes of an entry, 0 where there is none: a key has at least one.
-    fn size(&self, key: &str) -> Result<u64, StoreError> {
-        if let Some(known) = self.sizes.get(key) {
-            return Ok(*known);
+    /// Writes what is staged into the transaction. Where that fails it stays staged, so that no call
+    /// is committed without a part of what it set.
+    fn write(&mut self) -> Result<(), StoreError> {
+        if self.staged.is_empty() {
+            return Ok(());
         }
+        let connection = self.connection()?;
+        let mut set = connection.prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2)")?;
+        for (key, value) in &self.staged {
+            set.execute((key, value))?;
+        }
+        drop(set);
+        self.forget_staged();
+        Ok(())
+    }
+
+    fn forget_staged(&mut self) {
+        self.staged.clear();
+        self.staged_bytes = 0;
+    }
+
+    /// The bytes of an entry as it was written, 0 where there is none: a key has at least one.
+    fn written_size(&self, key: &str) -> Result<u64, StoreError> {
         let mut size = self
             .connection()?
             .prepare_cached("SELECT length(CAST(value AS BLOB)) FROM entry WHERE key = ?1")?;
@@ -182,16 +233,19 @@ impl Lease {
         Ok(bytes.map_or(0, |bytes| bytes.unsigned_abs() + key.len() as u64))
     }
 
-    /// Spares the next look at an entry, for as many keys as calls usually have.
-    fn remember(&mut self, key: &str, bytes: u64) {
-        if let Some(known) = self.sizes.get_mut(key) {
-            *known = bytes;
-        } else if self.sizes.len() < MOST_REMEMBERED_SIZES {
-            self.sizes.insert(key.to_owned(), bytes);
-        }
+    /// The most bytes that all other entries may have.
+    fn used_without(&mut self, key: &str) -> Result<u64, StoreError> {
+        let used = self.used()?;
+        let before = match self.staged.get(key) {
+            Some(staged) => (key.len() + staged.len()) as u64,
+            None if self.is_counted => self.written_size(key)?,
+            None => 0,
+        };
+        // A file that somebody else has changed may hold more than was counted.
+        Ok(used.saturating_sub(before))
     }
 
-    /// The bytes of all entries, as the last commit wrote them down.
+    /// The most bytes that all entries may have, as the last commit wrote them down.
     fn used(&mut self) -> Result<u64, StoreError> {
         if let Some(used) = self.used {
             return Ok(used);
@@ -203,6 +257,14 @@ impl Lease {
             bytes.query_row([], |row| row.get::<_, i64>(0)).optional()?
         };
         Ok(*self.used.insert(kept.unwrap_or(0).unsigned_abs()))
+    }
+
+    /// Counts the bytes of all entries.
+    fn count(&mut self) -> Result<(), StoreError> {
+        self.write()?;
+        self.used = Some(file::size(self.connection()?)?.1);
+        self.is_counted = true;
+        Ok(())
     }
 }
 

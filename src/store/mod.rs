@@ -163,17 +163,13 @@ fn info(file: &Path) -> Result<StoreInfo, StoreError> {
             row.get::<_, String>(0)
         })
     };
-    let (keys, bytes) = connection.query_row(
-        "SELECT count(*), coalesce(sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))), 0) FROM entry",
-        [],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
-    )?;
+    let (keys, bytes) = file::size(&connection)?;
     Ok(StoreInfo {
         feature: text(&connection, "feature")?,
         root: text(&connection, "root")?.into(),
         file: file.to_owned(),
-        keys: keys.unsigned_abs(),
-        bytes: bytes.unsigned_abs(),
+        keys,
+        bytes,
     })
 }
 

@@ -121,6 +121,50 @@ fn a_quota_counts_keys_and_values_and_lets_go_of_some() {
 }
 
 #[test]
+fn a_value_that_is_set_again_and_again_takes_its_room_once() {
+    let (_folder, stores) = stores();
+    for call in 0..20 {
+        let mut counter = lease(&stores);
+        for step in 0..20 {
+            counter.set("n", &format!("{:0>100}", call * 20 + step)).expect("room for one of it");
+            counter.set(&format!("k{}", step % 5), &"x".repeat(100)).expect("room for five");
+        }
+        assert_eq!(counter.keys("", 10).expect("staged ones as well").len(), 6);
+        counter.commit(&format!("c-{call}"), &[]).expect("it commits");
+    }
+    let last = lease(&stores).get("n").expect("readable").expect("it is there");
+    assert_eq!(last, format!("{:0>100}", 399));
+}
+
+#[test]
+fn many_values_of_one_call_are_all_kept() {
+    let (_folder, stores) = stores();
+    let mut many = stores.lease(&owner("user:a"), 1_000_000, soon()).expect("it opens");
+    for n in 0..2_500 {
+        many.set(&format!("k{n:04}"), &"v".repeat(60)).expect("room");
+    }
+    many.set("k0000", "new").expect("room");
+    assert!(many.delete("k0001").expect("it is there, written or not"));
+    assert_eq!(many.get("k0001").expect("readable"), None);
+    many.commit("c", &[]).expect("it commits");
+    let mut kept = lease(&stores);
+    assert_eq!(kept.keys("", 10_000).expect("keys").len(), 2_499);
+    assert_eq!(kept.get("k0000").expect("readable").as_deref(), Some("new"));
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_end_keeps_nothing_of_the_call() {
+    let (_folder, stores) = stores();
+    let mut big = stores.lease(&owner("user:a"), u64::MAX, soon()).expect("it opens");
+    big.limit_pages(12);
+    for n in 0..20 {
+        big.set(&format!("k{n}"), &"x".repeat(3_000)).expect("it waits to be written");
+    }
+    assert_eq!(big.commit("c", &[]).err().map(code).as_deref(), Some("store/full"));
+    assert!(lease(&stores).keys("", 10).expect("keys").is_empty());
+}
+
+#[test]
 fn a_damaged_file_is_set_aside_and_kept() {
     for damage in
         [&b"not a database at all, but long enough to be looked at by somebody"[..], &[0xff; 8192]]
