@@ -295,6 +295,16 @@ fn printable_char(c: char) -> char {
     }
 }
 
+/// Whether a character shows nothing itself: controls, marks of direction, and what has no width. Text
+/// may need some of them; a name that a person reads before allowing something may not.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
 /// The bytes of `span`, clipped to its line; `None` when the line does not exist.
 fn byte_range(text: &str, span: Span) -> Option<std::ops::Range<usize>> {
     let mut start = 0;

@@ -1,10 +1,11 @@
 //! Files and folders that nobody but this user can look into.
 
 use std::collections::hash_map::RandomState;
-use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Options that make a file for its owner alone, where they make one.
 pub(crate) fn options() -> OpenOptions {
@@ -50,6 +51,52 @@ pub(crate) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     written
 }
 
+/// How long to wait for another process that changes a file of the user's, or appends to the log: either
+/// takes it milliseconds.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Locks a file for this process alone, and waits at most so long for others.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::TimedOut`] where another still holds it, or the system refuses.
+pub(crate) fn lock(file: &File, patience: Duration) -> io::Result<()> {
+    let (until, mut wait) = (Instant::now() + patience, Duration::from_micros(50));
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(reason)) => return Err(reason),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(wait),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process holds it"));
+            }
+        }
+        wait = (wait * 2).min(Duration::from_millis(5));
+    }
+}
+
+/// Whether an open file is the one that has that name now.
+///
+/// # Errors
+///
+/// The system does not say.
+#[cfg(unix)]
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let number = |about: Metadata| (about.dev(), about.ino());
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(number(there) == number(file.metadata()?)),
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(reason) => Err(reason),
+    }
+}
+
+/// Elsewhere an open file cannot be moved away.
+#[cfg(not(unix))]
+pub(crate) fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    Ok(path.exists())
+}
+
 /// Whether nobody but this user can look into a file.
 #[cfg(unix)]
 pub(crate) fn is_private(about: &Metadata) -> bool {
@@ -61,4 +108,20 @@ pub(crate) fn is_private(about: &Metadata) -> bool {
 #[cfg(not(unix))]
 pub(crate) fn is_private(_: &Metadata) -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_another_holds_is_waited_for_and_no_longer() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let other = options().read(true).open(file.path()).expect("it opens again");
+        lock(file.as_file(), Duration::ZERO).expect("nobody holds it");
+        let refused = lock(&other, Duration::ZERO).expect_err("it is held");
+        assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+        file.as_file().unlock().expect("it was held");
+        lock(&other, Duration::ZERO).expect("nobody holds it any more");
+    }
 }

@@ -3,7 +3,7 @@
 //! Where there is no terminal nobody is asked, and the message has the command that allows it.
 
 use super::grant::apply;
-use super::output::{BOLD, DIM, GOOD, Output, first_line, paint};
+use super::output::{BOLD, DIM, GOOD, Output, first_line, paint, safe};
 use super::{GrantArguments, usage};
 use crate::config::policy::Change;
 use crate::diagnostic::Diagnostic;
@@ -51,12 +51,13 @@ pub(super) fn ask(
     let id = &feature.id;
     let subject = workspace.subjects().into_iter().find(|subject| subject.id == *id);
     let Some(subject) = subject else { return Ok(false) };
-    output.tell(&problem.message);
+    output.tell(safe(&problem.message));
     let change = match &remedy {
         Remedy::Grant(capability) => {
             let asked = feature.requests.iter().find(|request| request.capability == **capability);
             if let Some(request) = asked {
                 let reason = first_line(&request.reason);
+                let capability = safe(&capability.to_string());
                 output.tell(format_args!("  {}  {reason}", paint(BOLD, capability)));
             }
             Change::Grant(subject, (*capability).clone())

@@ -50,6 +50,13 @@ impl PolicyError {
     pub fn diagnostic(&self) -> Diagnostic {
         let text = self.to_string();
         match self {
+            Self::Io { reason, .. } if reason.kind() == io::ErrorKind::TimedOut => {
+                Diagnostic::operator("config/busy", text)
+                    .help("end the process that holds `.policy.lock` beside it, or wait for it")
+            }
+            Self::Io { reason, .. } if reason.kind() == io::ErrorKind::InvalidData => {
+                Diagnostic::operator("config/policy", text).help("mend it, or move it away and grant anew")
+            }
             Self::Io { .. } => Diagnostic::operator("config/unreadable", text)
                 .help("check who owns the file and its folder"),
             Self::Malformed { .. } => Diagnostic::operator("config/policy", text).help(
@@ -223,12 +230,17 @@ pub fn change(folder: &Path, changes: &[Change]) -> Result<usize, PolicyError> {
         .truncate(false)
         .open(folder.join(".policy.lock"));
     let lock = lock.map_err(io("written"))?;
-    lock.lock().map_err(io("written"))?;
-    let (header, text) = match open(&file).and_then(|mut open| read(&mut open)) {
-        Err(reason) if reason.kind() == io::ErrorKind::NotFound => (HEADER, String::new()),
-        text => ("", text.map_err(io("read"))?),
+    private::lock(&lock, private::PATIENCE).map_err(io("written"))?;
+    let whole = match open(&file).and_then(|mut open| read(&mut open)) {
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => HEADER.to_owned(),
+        text => text.map_err(io("read"))?,
     };
-    let policy = Policy::parse(&file, &text)?;
+    // What stands first stays first: it would go with the table below it.
+    let (header, text) = match whole.strip_prefix(HEADER) {
+        Some(rest) => (HEADER, rest),
+        None => ("", &*whole),
+    };
+    let policy = Policy::parse(&file, text)?;
     let mut document: DocumentMut = text.parse().unwrap_or_default();
     let before = policy.entries.len();
     let mut entries = policy.entries;
@@ -322,7 +334,16 @@ fn understand(table: &Table) -> Result<Understood, String> {
                     .as_array_of_tables()
                     .ok_or("`feature` is no list of tables; write `[[feature]]`")?;
                 for table in tables {
-                    entries.push(entry(table)?);
+                    let new = entry(table)?;
+                    let is_twin = |other: &Entry| other.id == new.id && other.root == new.root;
+                    if entries.iter().any(is_twin) {
+                        return Err(format!(
+                            "`{}` of `{}` has two `[[feature]]` blocks; make one of them",
+                            new.id,
+                            new.root.display()
+                        ));
+                    }
+                    entries.push(new);
                 }
             }
             other => {
@@ -442,9 +463,13 @@ fn open(path: &Path) -> io::Result<File> {
 const MAX_BYTES: u64 = 4 << 20;
 
 fn read(file: &mut File) -> io::Result<String> {
-    let mut text = String::new();
-    file.take(MAX_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+    let mut text = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut text)?;
+    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+    if text.len() as u64 > MAX_BYTES {
+        return Err(invalid(format!("it has more than {MAX_BYTES} bytes")));
+    }
+    String::from_utf8(text).map_err(|_| invalid("it is not text in UTF-8".to_owned()))
 }
 
 #[cfg(test)]
@@ -560,6 +585,7 @@ mod tests {
             "[[feature]]\nid = \"user:a\"\nroot = \"/\"\ngrant = []",
             "[feature]\nid = 1",
             "trust = []",
+            "[[feature]]\nid = \"user:a\"\nroot = \"/\"\n[[feature]]\nid = \"user:a\"\nroot = \"/\"\ndisabled = true",
             "= broken",
         ] {
             let folder = tempfile::tempdir().expect("a temporary folder");

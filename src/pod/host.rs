@@ -69,7 +69,7 @@ struct Current {
 
 struct Shared {
     log: SessionLog,
-    stores: Stores,
+    stores: Arc<Stores>,
     workspace: Option<PathBuf>,
     secrets: Option<Secrets>,
     closed: Vec<PathBuf>,
@@ -109,7 +109,9 @@ impl Pod {
         features: Features,
     ) -> Result<Self, PodError> {
         let log = SessionLog::open(&options.session_folder(), options.durability)?;
-        let stores = options.stores();
+        let stores = Arc::new(options.stores());
+        let committed = Arc::clone(&stores);
+        log.sync_first(move || committed.sync());
         let recovered = log.recover(&stores)?;
         record(&log, &catalog, &features)?;
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());

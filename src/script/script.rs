@@ -153,6 +153,7 @@ fn finish(
     let requests = &declared.descriptor.requests;
     let analysis = analysis::analyse(&loaded, known, requests, &mut problems);
     unused_requests(&declared, &analysis, known, &loaded, &mut problems);
+    unreachable_hosts(&declared, &loaded, &mut problems);
     misplaced_decisions(&declared, &analysis, &loaded, &mut problems);
     valueless_tools(&declared, &analysis, &loaded, &mut problems);
     if !problems.iter().any(Diagnostic::is_error) {
@@ -262,6 +263,28 @@ fn unused_requests(
             .at(span, "")
             .help("remove the line; a feature is trusted by what it asks for"),
         );
+    }
+}
+
+/// Requests for a host that no request ever reaches.
+fn unreachable_hosts(declared: &Declared, loaded: &Loaded, problems: &mut Vec<Diagnostic>) {
+    let requests = declared.descriptor.requests.iter().zip(&declared.request_spans);
+    for (request, &span) in requests {
+        let host = match &request.capability {
+            Capability::Http(pattern) => &pattern.endpoint().host,
+            Capability::Secret { host, .. } => &host.host,
+            _ => continue,
+        };
+        if host.is_localhost() {
+            let message =
+                format!("`{}` is never reached: names lead to public addresses alone", host);
+            problems.push(
+                Diagnostic::warning("capability/unreachable", message)
+                    .in_file(&loaded.tree.main.name)
+                    .at(span, "")
+                    .help("name this machine by its address, as in `http=127.0.0.1:8080`"),
+            );
+        }
     }
 }
 

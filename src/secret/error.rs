@@ -90,6 +90,10 @@ impl SecretError {
             Self::Keyring { name, .. } => problem("secret/keyring")
                 .help("unlock the keyring and try again")
                 .help(format!("or keep the secret in a file, with `peasy secret set {name}`")),
+            Self::Io { reason, .. } if reason.kind() == io::ErrorKind::TimedOut => {
+                problem("config/busy")
+                    .help("end the process that holds `.secrets.lock` beside it, or wait for it")
+            }
             Self::Io { .. } => {
                 problem("secret/unreadable").help("check who owns the file and its folder")
             }

@@ -50,7 +50,7 @@ pub(super) fn change(
         .truncate(false)
         .open(folder.join(".secrets.lock"))
         .map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    private::lock(&lock, private::PATIENCE).map_err(failed)?;
     let text = text(&file).map_err(failed)?;
     let header = if text.is_empty() { HEADER } else { "" };
     let mut document = parse(&file, &text)?;

@@ -6,8 +6,10 @@ use super::error::is_damage;
 use super::{Durability, Owner, StoreError};
 use crate::private;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +40,8 @@ pub(super) struct Connections {
     durability: Durability,
     state: Mutex<State>,
     freed: Condvar,
+    /// Whether a commit waits for the disk.
+    is_dirty: AtomicBool,
 }
 
 #[derive(Default)]
@@ -65,7 +69,38 @@ fn number_of(file: &Path) -> Option<FileNumber> {
 
 impl Connections {
     pub fn new(file: PathBuf, owner: Owner, durability: Durability) -> Self {
-        Self { file, owner, durability, state: Mutex::default(), freed: Condvar::new() }
+        let (state, freed) = Default::default();
+        Self { file, owner, durability, state, freed, is_dirty: AtomicBool::new(false) }
+    }
+
+    /// A transaction was committed. Under [`Durability::Group`] it stands in the write-ahead log and
+    /// waits for [`Self::sync`]: SQLite itself would wait for its next checkpoint.
+    pub fn committed(&self) {
+        if self.durability == Durability::Group {
+            self.is_dirty.store(true, Ordering::Release);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty.load(Ordering::Acquire)
+    }
+
+    /// Brings to the disk what was committed.
+    pub fn sync(&self) -> io::Result<()> {
+        if !self.is_dirty.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let synced = match File::open(beside(&self.file, "-wal")) {
+            Ok(wal) => wal.sync_data(),
+            // A checkpoint has moved all of it into the store, and waited for the disk.
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(reason) => Err(reason),
+        };
+        if synced.is_err() {
+            self.is_dirty.store(true, Ordering::Release);
+        }
+        synced
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -241,11 +276,6 @@ fn create_private(file: &Path) -> io::Result<()> {
 /// Moves the file and what SQLite keeps beside it out of the way; gives the new name.
 fn set_aside(file: &Path) -> io::Result<PathBuf> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let beside = |path: &Path, tail: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(tail);
-        PathBuf::from(name)
-    };
     let aside = beside(file, &format!(".damaged-{now}"));
     std::fs::rename(file, &aside)?;
     for tail in ["-wal", "-shm"] {
@@ -255,6 +285,13 @@ fn set_aside(file: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(aside)
+}
+
+/// The file whose name goes on with `tail`.
+fn beside(path: &Path, tail: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(tail);
+    PathBuf::from(name)
 }
 
 /// The files of stores in a folder, by name.

@@ -176,16 +176,22 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// Nothing was kept: the disk is full, or the file cannot be written.
+    /// Nothing was kept: the disk is full, or the file cannot be written. A damaged file was set aside.
     pub fn commit(mut self, call: &str, texts: &[String]) -> Result<(), StoreError> {
+        self.try_commit(call, texts).map_err(|error| self.examined(error))?;
+        self.ended = true;
+        let connection = self.connection.take();
+        self.connections.committed();
+        self.connections.leave(connection);
+        Ok(())
+    }
+
+    fn try_commit(&mut self, call: &str, texts: &[String]) -> Result<(), StoreError> {
         self.write()?;
         let used = self.used()?;
         let connection = self.connection()?;
         record(connection, call, used, texts)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
-        self.ended = true;
-        let connection = self.connection.take();
-        self.connections.leave(connection);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Most bytes of a key.
@@ -144,8 +144,23 @@ impl Stores {
         Ok(entries.into_iter().map(|file| info(&file).map_err(|error| (file, error))).collect())
     }
 
+    /// Brings to the disk what calls have committed under [`Durability::Group`] since the last time.
+    ///
+    /// # Errors
+    ///
+    /// A store cannot be brought there; the next time tries again.
+    pub fn sync(&self) -> std::io::Result<()> {
+        let all: Vec<_> = self.all().values().cloned().collect();
+        // Without the lock: a disk that is slow keeps nobody from opening a store.
+        all.iter().map(|store| store.sync()).fold(Ok(()), Result::and)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Owner, Arc<Connections>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn connections(&self, owner: &Owner) -> Arc<Connections> {
-        let mut all = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all();
         if let Some(known) = all.get(owner) {
             return Arc::clone(known);
         }

@@ -188,6 +188,59 @@ fn a_damaged_file_is_set_aside_and_kept() {
 }
 
 #[test]
+fn damage_that_is_met_at_the_end_of_a_call_is_set_aside_as_well() {
+    let (_folder, stores) = stores();
+    let mut first = stores.lease(&owner("user:a"), 1_000_000, soon()).expect("it opens");
+    for n in 0..200 {
+        first.set(&format!("k{n}"), &"x".repeat(500)).expect("room");
+    }
+    first.commit("c-1", &[]).expect("it commits");
+    let file = stores.file(&owner("user:a"));
+    // The first pages stay, so that it opens and can be set; those of the entries are none any more.
+    let connection = Connection::open(&file).expect("it opens");
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    connection.query_row(checkpoint, [], |_| Ok(())).expect("nobody is at it");
+    drop(connection);
+    let stores = Stores::new(stores.folder(), Durability::Never);
+    let mut bytes = fs::read(&file).expect("the file is there");
+    bytes[4 * 4096..].fill(0xff);
+    fs::write(&file, &bytes).expect("the file is ours");
+    for tail in ["-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{tail}", file.display()));
+    }
+    let mut second = stores.lease(&owner("user:a"), 1_000_000, soon()).expect("it opens");
+    second.set("k7", "1").expect("it is written at the end");
+    let error = second.commit("c-2", &[]).expect_err("it is damaged");
+    assert_eq!(code(error), "store/damaged");
+    assert_eq!(lease(&stores).keys("", 10).expect("a new one"), [""; 0]);
+}
+
+#[test]
+fn commits_are_brought_to_the_disk_when_it_is_their_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stores = Stores::new(folder.path().join("store"), Durability::Group);
+    let file = stores.file(&owner("user:a"));
+    let commit = || {
+        let mut lease = lease(&stores);
+        lease.set("k", "1").expect("room");
+        lease.commit("c", &[]).expect("it commits");
+    };
+    commit();
+    stores.sync().expect("the file of what was committed is there");
+    let wal = format!("{}-wal", file.display());
+    let aside = format!("{wal}.aside");
+    fs::rename(&wal, &aside).expect("the file is ours");
+    fs::create_dir(&wal).expect("the name is free");
+    stores.sync().expect("nothing waits any more");
+    fs::remove_dir(&wal).expect("it is empty");
+    fs::rename(&aside, &wal).expect("the file is ours");
+    commit();
+    assert!(stores.all().values().any(|store| store.is_dirty()));
+    stores.sync().expect("it is there again");
+    assert!(!stores.all().values().any(|store| store.is_dirty()));
+}
+
+#[test]
 fn a_file_of_a_newer_format_or_of_somebody_else_is_left_alone() {
     let (_folder, stores) = stores();
     drop(lease(&stores));

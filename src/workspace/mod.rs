@@ -134,13 +134,19 @@ impl Workspace {
         let subjects = self.subjects();
         self.meet(folders, &subjects);
         let (policy, stale) = Policy::load(&folders.config)?.host_policy(&subjects);
-        let stale = stale.into_iter().map(|Stale { id, capability, .. }| {
-            let text = format!("`{capability}` was granted to `{id}` before it was changed");
-            Diagnostic::warning("grant/stale", text).help(format!(
-                "read what it does now, then grant it anew with `{}`",
-                grant_command(&id, &capability)
-            ))
-        });
+        let is_asked_for = |stale: &Stale| {
+            let asked = self.descriptors().filter(|one| one.id == stale.id);
+            let mut requests = asked.flat_map(|one| &one.requests);
+            requests.any(|request| stale.capability.narrow(&request.capability).is_some())
+        };
+        let stale =
+            stale.into_iter().filter(is_asked_for).map(|Stale { id, capability, .. }| {
+                let text = format!("`{capability}` was granted to `{id}` before it was changed");
+                Diagnostic::warning("grant/stale", text).help(format!(
+                    "read what it does now, then grant it anew with `{}`",
+                    grant_command(&id, &capability)
+                ))
+            });
         Ok((policy, stale.collect()))
     }
 

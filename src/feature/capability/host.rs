@@ -66,6 +66,12 @@ impl HostName {
         self.0.starts_with('[') || self.0.parse::<Ipv4Addr>().is_ok()
     }
 
+    /// Whether it is the name that every system keeps for itself; RFC 6761, section 6.3. Names lead to
+    /// public addresses alone, so nothing answers to it.
+    pub fn is_localhost(&self) -> bool {
+        self.0 == "localhost" || self.0.ends_with(".localhost")
+    }
+
     /// Whether it lies below `domain`; a domain does not lie below itself.
     pub fn is_below(&self, domain: &Self) -> bool {
         !self.is_address()

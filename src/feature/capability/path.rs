@@ -3,6 +3,7 @@
 //! One matcher answers both "may this path be touched" and "does this grant cover that request", so
 //! the two can never differ. Nothing here touches a disk; links are resolved by whoever opens files.
 
+use crate::diagnostic::is_hidden;
 use std::fmt;
 use std::str::FromStr;
 
@@ -205,7 +206,7 @@ impl FromStr for PathGlob {
         if text.len() > MAX_BYTES {
             return Err(GlobError::TooLong(text.len()));
         }
-        if let Some(bad) = text.chars().find(|c| "[]{}\\".contains(*c) || c.is_control()) {
+        if let Some(bad) = text.chars().find(|c| "[]{}\\".contains(*c) || is_hidden(*c)) {
             return Err(GlobError::Character {
                 given: text.into(),
                 character: bad.escape_default().to_string(),

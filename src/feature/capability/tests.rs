@@ -132,6 +132,8 @@ fn hosts_are_normalised_or_refused() {
         ("http=*", "too wide"),
         ("http=*.com", "too wide"),
         ("http=*.localhost:80", "too wide"),
+        ("fs:read=out/\u{202e}gnp.md", "no meaning"),
+        ("fs:read=a\u{200b}b", "no meaning"),
         ("http=*.192.0.2.7", "too wide"),
         ("http=*:443", "too wide"),
         ("http=*example.com", "only the first label"),

@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long lines may wait for the disk under [`Durability::Group`].
@@ -36,6 +36,12 @@ pub enum LogError {
         /// What the system said.
         reason: io::Error,
     },
+    /// Another process held the lock for too long.
+    #[error("the log `{}` was locked by another process for {} seconds", .0.display(), private::PATIENCE.as_secs())]
+    Busy(PathBuf),
+    /// The file is no longer the one that this process writes.
+    #[error("the log `{}` was moved or removed while this process writes it", .0.display())]
+    Moved(PathBuf),
     /// The end of the file is not that of a log.
     #[error("the end of the log `{}` is damaged; nothing was written to it", .0.display())]
     Damaged(PathBuf),
@@ -52,6 +58,10 @@ impl LogError {
             }
             Self::Io { .. } => Diagnostic::operator("log/failed", text)
                 .help("check the state folder and who may write it; no call is answered that cannot be recorded"),
+            Self::Busy(_) => Diagnostic::operator("log/busy", text)
+                .help("end the process that holds it, or wait for it; no call is answered that cannot be recorded"),
+            Self::Moved(_) => Diagnostic::operator("log/moved", text)
+                .help("start this process anew, and a new log is begun; no call is answered that cannot be recorded"),
             Self::Damaged(_) => Diagnostic::operator("log/damaged", text)
                 .help("look at it with `peasy log verify`; then move it away, and a new one is begun"),
         }
@@ -74,7 +84,12 @@ struct Writer {
     state: Mutex<State>,
     /// Whether lines wait for the disk.
     dirty: AtomicBool,
+    /// What has to be on the disk before lines that speak of it.
+    before: OnceLock<Before>,
 }
+
+/// Brings something to the disk.
+type Before = Box<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 struct State {
     file: File,
@@ -117,7 +132,12 @@ impl SessionLog {
         let file =
             private::options().read(true).append(true).create(true).open(&path).map_err(&opened)?;
         let state = Mutex::new(State { file, tail: Tail::start() });
-        let writer = Arc::new(Writer { path: path.clone(), state, dirty: AtomicBool::new(false) });
+        let writer = Arc::new(Writer {
+            path: path.clone(),
+            state,
+            dirty: AtomicBool::new(false),
+            before: OnceLock::new(),
+        });
         let instance = new_instance();
         // The end of what is whole: behind it may be part of a line, which is cut off.
         let begin = writer.settled_end()?;
@@ -139,6 +159,13 @@ impl SessionLog {
             durability: format!("{durability:?}").to_lowercase(),
         })?;
         Ok(log)
+    }
+
+    /// Under [`Durability::Group`], brings something to the disk each time before lines that speak of
+    /// it: a log that says what a power cut took from a store would be wrong.
+    pub fn sync_first(&self, before: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
+        // One pod writes a log, and says so once.
+        let _ = self.writer.before.set(Box::new(before));
     }
 
     /// The session's folder.
@@ -232,11 +259,25 @@ impl Writer {
         act: impl FnOnce(&mut State) -> Result<T, LogError>,
     ) -> Result<T, LogError> {
         let mut state = self.state();
-        state.file.lock().map_err(io_error(&self.path, "written"))?;
+        self.lock(&state.file)?;
         let outcome = self.catch_up(&mut state).and_then(|()| act(&mut state));
         // The lock goes with the file at the latest.
         let _ = state.file.unlock();
         outcome
+    }
+
+    /// Waits for other processes, and makes sure that the file is still the one of that name.
+    fn lock(&self, file: &File) -> Result<(), LogError> {
+        let written = io_error(&self.path, "written");
+        private::lock(file, private::PATIENCE).map_err(|reason| match reason.kind() {
+            io::ErrorKind::TimedOut => LogError::Busy(self.path.clone()),
+            _ => written(reason),
+        })?;
+        if private::is_at(file, &self.path).map_err(&written)? {
+            return Ok(());
+        }
+        let _ = file.unlock();
+        Err(LogError::Moved(self.path.clone()))
     }
 
     /// Where the whole lines end.
@@ -295,7 +336,9 @@ impl Writer {
         if self.dirty.swap(false, Ordering::AcqRel) {
             let file = self.state().file.try_clone();
             // Without the lock: a disk that is slow keeps nobody from writing.
-            if let Err(reason) = file.and_then(|file| file.sync_data()) {
+            let before = self.before.get().map_or(Ok(()), |before| before());
+            let synced = before.and(file).and_then(|file| file.sync_data());
+            if let Err(reason) = synced {
                 tracing::error!(%reason, "the log could not be brought to the disk");
                 self.dirty.store(true, Ordering::Release);
             }

@@ -59,6 +59,36 @@ fn two_openings_write_one_chain() {
 }
 
 #[test]
+fn a_log_that_was_moved_away_takes_no_line_and_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = SessionLog::open(folder.path(), Durability::Never).expect("it opens");
+    let path = folder.path().join(FILE);
+    let code = |log: &SessionLog| {
+        let refused = log.append(&text("c-1")).expect_err("nobody would find it");
+        refused.diagnostic().code.into_owned()
+    };
+    fs::rename(&path, folder.path().join("old.jsonl")).expect("the log is ours");
+    assert_eq!(code(&log), "log/moved");
+    // Another one has its name now.
+    let next = SessionLog::open(folder.path(), Durability::Never).expect("it begins anew");
+    assert_eq!(code(&log), "log/moved");
+    next.append(&text("c-2")).expect("it is the one of that name");
+}
+
+#[test]
+fn what_a_line_speaks_of_is_on_the_disk_before_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = SessionLog::open(folder.path(), Durability::Group).expect("it opens");
+    let (tell, told) = std::sync::mpsc::channel();
+    log.sync_first(move || tell.send(()).map_err(std::io::Error::other));
+    log.append(&text("c-1")).expect("it is written");
+    told.recv().expect("it is brought to the disk before the line");
+    log.append(&text("c-2")).expect("it is written");
+    drop(log);
+    assert!(told.try_recv().is_ok(), "at the end as well");
+}
+
+#[test]
 fn large_values_have_files_of_their_own_and_are_checked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = SessionLog::open(folder.path(), Durability::Always).expect("it opens");

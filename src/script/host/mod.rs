@@ -176,7 +176,9 @@ pub(crate) fn require(frame: &Frame, wanted: &Capability) -> frame::Native {
     let message = format!("`{wanted}` is not granted to `{feature}`");
     let diagnostic = Diagnostic::operator(wanted.denial_code(), message);
     Err(frame::refusal(
-        diagnostic.help(format!("allow it with `{}`", grant_command(feature, wanted))),
+        diagnostic
+            .help(format!("allow it with `{}`", grant_command(feature, wanted)))
+            .help(format!("the feature has to ask for it: `//! @request {wanted}`, or wider")),
     ))
 }
 

@@ -9,7 +9,7 @@ use super::redact::{Redactor, Spent};
 use super::target::Target;
 use super::wire::Connection;
 use crate::diagnostic::Diagnostic;
-use crate::feature::capability::SecretName;
+use crate::feature::capability::{Capability, SecretName};
 use crate::feature::grant::grant_command;
 use crate::feature::transaction::Act;
 use crate::script::frame::{self, Frame, Native, ask_host, refusal};
@@ -71,6 +71,9 @@ pub(super) fn travel(asked: &Asked, network: &Arc<dyn Network>) -> Native<Map> {
     loop {
         meter::charge(COST)?;
         let headers = headers(asked, &hop)?;
+        if !is_test {
+            know_secrets_of(&hop.target)?;
+        }
         let answer = match is_test {
             true => canned::answered(asked, &hop.method, &hop.target, &headers, hop.has_body)?,
             false => send(asked, &hop, &headers, network, until)?,
@@ -90,10 +93,33 @@ fn is_private(target: &Target) -> bool {
 
 fn in_the_clear(name: &SecretName, target: &Target) -> Diagnostic {
     let message = format!("the secret `{name}` is not sent to `{}` in the clear", target.host);
-    Diagnostic::caller("secret/in-the-clear", message).help("write `https://` for `http://`")
+    let problem = Diagnostic::caller("secret/in-the-clear", message);
+    match target.is_localhost() {
+        true => problem.help("name this machine by its address, `http://127.0.0.1`"),
+        false => problem.help("write `https://` for `http://`"),
+    }
 }
 
-/// What is looked for in answers: every secret that the call has spent so far.
+/// Remembers every secret that may be spent at a host, spent or not: its server may know one from a
+/// call before, and repeat it.
+fn know_secrets_of(target: &Target) -> Native {
+    let names = frame::with(|frame| {
+        let granted = frame.grants().iter().filter_map(|grant| match grant {
+            Capability::Secret { name, .. } if target.may_spend(frame, name) => Some(name.clone()),
+            _ => None,
+        });
+        Ok(granted.collect::<Vec<_>>())
+    })?;
+    for name in names {
+        // One that cannot be read now was perhaps never kept; spending it says so.
+        if let Ok(text) = ask_host(|host| host.secret(&name)) {
+            spend(&name, &Zeroizing::new(text.expose().to_owned()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is looked for in answers: every secret that the call may have told so far.
 fn redactor() -> Native<Redactor> {
     let spent = frame::with(|frame| Ok(frame.requests().spent.clone()))?;
     Redactor::of(&spent)
@@ -303,10 +329,11 @@ impl Led<'_> {
         if !target.is_granted(frame) {
             let wanted = target.wanted()?;
             let feature = frame.feature();
-            let help = format!("allow it with `{}`", grant_command(feature, &wanted));
-            return Err(
-                self.refused(&format!("`{wanted}` is not granted to `{feature}`"), Some(help))
-            );
+            // Whoever answers writes the address: it is no advice where it leads inside.
+            let help = target
+                .may_be_public()
+                .then(|| format!("allow it with `{}`", grant_command(feature, &wanted)));
+            return Err(self.refused(&format!("`{wanted}` is not granted to `{feature}`"), help));
         }
         let held = self.redactor.held(target.as_str())?;
         let is_led_away =

@@ -1,5 +1,6 @@
 //! Where a request goes: an address that was read once, and the host and port in it.
 
+use super::address::is_public;
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, HostName, SecretName};
 use crate::script::frame::{Frame, Native, refusal};
@@ -131,6 +132,19 @@ impl Target {
     /// Whether nothing that is sent leaves this machine, by address and not by name.
     pub fn is_loopback(&self) -> bool {
         self.address.is_some_and(|address| address.to_canonical().is_loopback())
+    }
+
+    /// Whether it is a name that may lead to the public internet, or an address of it.
+    pub fn may_be_public(&self) -> bool {
+        match self.address {
+            Some(address) => is_public(address),
+            None => !self.is_localhost(),
+        }
+    }
+
+    /// Whether it is the name that every system keeps for itself; RFC 6761, section 6.3.
+    pub fn is_localhost(&self) -> bool {
+        self.host.is_localhost()
     }
 
     /// Whether `other` is the same host, on the same port, reached in the same way.

@@ -49,6 +49,15 @@ fn a_secret_is_spent_in_a_header() {
 }
 
 #[test]
+fn what_a_host_remembers_of_a_call_before_is_taken_out() {
+    let said = answer("200 OK", "", &format!("last time: Bearer {KEY}"));
+    let server = Server::saying(&[&said]);
+    let world = spending(&[&server], &[&server]);
+    let script = format!(r#"http::get("{}").body"#, server.url());
+    gives(&world, &script, "\"last time: Bearer [secret KEY]\"");
+}
+
+#[test]
 fn what_a_host_repeats_of_a_secret_is_taken_out() {
     use crate::script::host::hash::{BASE64, BASE64_URL, base64_of};
     let base64 =
