@@ -8,6 +8,7 @@ mod allocator;
 mod attacks;
 mod call;
 mod host;
+mod idle;
 mod isolate;
 mod limits;
 mod load;
@@ -15,6 +16,8 @@ mod machine;
 mod raw;
 mod report;
 mod rounds;
+mod server;
+mod start;
 mod store;
 mod threads;
 mod words;
@@ -39,7 +42,7 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure; 10] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
@@ -48,6 +51,8 @@ const MEASURES: [Measure; 8] = [
     Measure { name: "store", about: store::ABOUT, take: store::take },
     Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
+    Measure { name: "start", about: start::ABOUT, take: start::take },
+    Measure { name: "idle", about: idle::ABOUT, take: idle::take },
 ];
 
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@ use crate::feature::capability::{Capability, FsAccess};
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::private;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -144,11 +145,19 @@ impl Policy {
     ) -> (HostPolicy, Vec<Stale>) {
         let mut policy = HostPolicy::new();
         let mut stale = Vec::new();
+        let mut entries: HashMap<_, Vec<_>> = HashMap::new();
+        for entry in &self.entries {
+            entries.entry(&entry.id).or_default().push(entry);
+        }
         for feature in features {
             if self.trusted.contains(&feature.root) {
                 policy = policy.trust(feature.id.clone());
             }
-            let Some(entry) = self.entry(feature) else { continue };
+            let of_id = entries.get(&feature.id);
+            let Some(entry) = of_id.and_then(|list| list.iter().find(|one| one.is_of(feature)))
+            else {
+                continue;
+            };
             if entry.disabled {
                 policy = policy.disable(feature.id.clone());
             }

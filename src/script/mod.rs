@@ -7,6 +7,7 @@
 
 pub mod analysis;
 mod annotation;
+pub mod cache;
 mod call;
 mod compile;
 mod engine;

@@ -3,6 +3,7 @@
 //! A script enters the registry through the same door as a feature written in Rust.
 
 use super::analysis::Known;
+use super::cache::{Cache, Recalled};
 use super::call::{Entry, Instances, Program};
 use super::compile::{Draft, PARSE_MEMORY};
 use super::frame::Role;
@@ -14,7 +15,7 @@ use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::{engine, explain, host, meter, value};
 
-pub use super::location::{Location, is_project_root};
+pub use super::location::{Location, Surroundings, is_project_root};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
@@ -28,6 +29,7 @@ use crate::feature::tool::{Tool, ToolContribution};
 use crate::limit::{Limit, Limits};
 use rhai::Dynamic;
 use serde_json::Value;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -118,29 +120,66 @@ impl ScriptRuntime {
     /// Reads features, each on its own: what is wrong with one leaves the others. The order of the
     /// answers is that of the locations.
     pub fn read(&self, locations: &[Location]) -> Vec<ReadOutcome> {
+        self.spread(locations, |part| self.read_part(part))
+    }
+
+    /// As [`Self::read`]; what `cache` knows of these very texts is not parsed again, and it learns the
+    /// others.
+    pub fn read_with(&self, locations: &[Location], cache: &mut Cache) -> Vec<ReadOutcome> {
+        let most = self.limits.get(Limit::Source);
+        let known = &*cache;
+        let recalled = self.spread(locations, |part| {
+            part.iter().map(|location| known.recall(location, most)).collect()
+        });
+        let is_new = |(location, recalled): (&Location, &Option<Recalled>)| {
+            recalled.is_none().then(|| location.clone())
+        };
+        let new: Vec<_> = locations.iter().zip(&recalled).filter_map(is_new).collect();
+        let mut fresh = new.iter().zip(self.read(&new));
+        let all = recalled.into_iter().filter_map(|recalled| match recalled {
+            Some(recalled) => Some(cache.keep(recalled)),
+            None => fresh.next().map(|(location, outcome)| {
+                cache.add(location, &outcome);
+                outcome
+            }),
+        });
+        all.collect()
+    }
+
+    /// What `act` makes of all `locations`, in their order, on as many threads as scripts have.
+    fn spread<T: Send>(
+        &self,
+        locations: &[Location],
+        act: impl Fn(&[Location]) -> Vec<T> + Sync,
+    ) -> Vec<T> {
         // A hand-over for each part and not for each feature, and parts small enough that no thread
         // is left with more than the others.
         let share = locations.len().div_ceil(self.sandbox.size()).clamp(1, MOST_AT_ONCE);
         let parts: Vec<_> = locations.chunks(share).collect();
         let next = AtomicUsize::new(0);
         let take = || {
-            let mut read = Vec::new();
+            let mut done = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(part) = parts.get(index) else { return read };
-                read.push((index, self.read_part(part)));
+                let Some(part) = parts.get(index) else { return done };
+                done.push((index, act(part)));
             }
         };
-        let readers = parts.len().min(self.sandbox.size());
-        let mut read: Vec<_> = match readers {
+        let threads = parts.len().min(self.sandbox.size());
+        let mut done: Vec<_> = match threads {
             0 | 1 => take(),
             _ => std::thread::scope(|scope| {
-                let readers: Vec<_> = (0..readers).map(|_| scope.spawn(take)).collect();
-                readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
+                // This thread takes part.
+                let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+                let mut done = take();
+                for other in others {
+                    done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                }
+                done
             }),
         };
-        read.sort_by_key(|(index, _)| *index);
-        read.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
+        done.sort_by_key(|(index, _)| *index);
+        done.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
     }
 
     fn read_part(&self, locations: &[Location]) -> Vec<ReadOutcome> {

@@ -6,6 +6,7 @@
 pub mod place;
 #[cfg(feature = "reload")]
 pub mod reload;
+mod shelf;
 #[cfg(feature = "reload")]
 mod watch;
 
@@ -21,10 +22,11 @@ use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::report::FeatureInstallReport;
 use crate::limit::Limits;
 use crate::pod;
-use crate::script::runtime::{Location, ScriptFeature, ScriptRuntime};
+use crate::script::runtime::{Location, ScriptFeature, ScriptRuntime, Surroundings};
 use crate::script::script::{ReadOutcome, Script};
 use crate::script::source::SourceTree;
 use place::Places;
+use shelf::Shelf;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -102,7 +104,15 @@ impl Workspace {
     pub fn read(paths: &[PathBuf], runtime: ScriptRuntime, limits: Limits) -> Self {
         let read_at = SystemTime::now() - TICK;
         let Places { locations, problems, .. } = place::find(paths);
-        let outcomes = runtime.read(&locations);
+        let outcomes = match Shelf::of(paths, &limits, locations.len()) {
+            Some(shelf) => {
+                let mut cache = shelf.load();
+                let outcomes = runtime.read_with(&locations, &mut cache);
+                shelf.save(&cache);
+                outcomes
+            }
+            None => runtime.read(&locations),
+        };
         let features = locations
             .into_iter()
             .zip(outcomes)
@@ -151,11 +161,11 @@ impl Workspace {
     }
 
     fn meet(&self, folders: &Folders, subjects: &[Subject]) {
-        let met = self.features.iter().filter_map(|read| {
-            let id = read.id()?;
-            let root = &subjects.iter().find(|subject| subject.id == *id)?.root;
-            let path = read.location.path.canonicalize().ok()?;
-            Some(Known { id: id.clone(), root: root.clone(), path })
+        let mut around = Surroundings::default();
+        let good = self.features.iter().filter(|read| !read.is_broken());
+        let met = good.zip(subjects).filter_map(|(read, subject)| {
+            let path = around.real(&read.location.path)?;
+            Some(Known { id: subject.id.clone(), root: subject.root.clone(), path })
         });
         known::meet(&folders.state, &met.collect::<Vec<_>>());
     }
@@ -175,11 +185,12 @@ impl Workspace {
 
     /// The features as policy knows them.
     pub fn subjects(&self) -> Vec<Subject> {
+        let mut around = Surroundings::default();
         let subject = |read: &Arc<ReadFeature>| {
             let script = read.script()?;
             Some(Subject {
                 id: script.descriptor.id.clone(),
-                root: read.location.root(),
+                root: around.root(&read.location),
                 digest: script.tree.digest.clone(),
             })
         };

@@ -6,7 +6,7 @@
 
 use crate::config::Folders;
 use crate::diagnostic::{Diagnostic, Severity, nearest, shell_word};
-use crate::script::runtime::{Location, is_project_root};
+use crate::script::runtime::{Location, Surroundings, is_project_root};
 use crate::script::source::{discover, unreadable};
 use std::collections::BTreeSet;
 use std::io;
@@ -28,14 +28,13 @@ pub(super) struct Places {
     /// Folders in which features were looked for, there or not.
     pub folders: Vec<PathBuf>,
     seen: BTreeSet<PathBuf>,
-    /// The user's own folder.
-    own: Option<PathBuf>,
+    around: Surroundings,
 }
 
 /// Finds the features of `paths`; without paths, those of the project and of the user.
 pub(super) fn find(paths: &[PathBuf]) -> Places {
     let own = user_folder();
-    let mut places = Places { own: own.clone(), ..Places::default() };
+    let mut places = Places { around: Surroundings::new(own.as_deref()), ..Places::default() };
     if paths.is_empty() {
         match project_folder() {
             Some(Found { path, is_foreign: true }) => places.problems.push(foreign(&path)),
@@ -190,9 +189,9 @@ impl Places {
     }
 
     fn add_feature(&mut self, path: PathBuf) {
-        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let canonical = self.around.real(&path).unwrap_or_else(|| path.clone());
         if self.seen.insert(canonical) {
-            self.locations.push(Location::of(path, self.own.as_deref()));
+            self.locations.push(self.around.locate(path));
         }
     }
 }

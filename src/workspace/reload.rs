@@ -17,9 +17,10 @@ use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::FeatureId;
 use crate::pod::Pod;
-use crate::script::runtime::Location;
+use crate::script::runtime::{Location, Surroundings};
 use crate::script::testing::TestResult;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -134,7 +135,8 @@ impl Reloader {
     pub fn start(self) -> Result<Reloading, Diagnostic> {
         let (stop, heard) = channel();
         let mut watch = Watch::new(stop.clone()).map_err(|reason| unwatched(&reason))?;
-        let wanted = self.wanted(&place::find(&self.paths).folders);
+        let files = self.files();
+        let wanted = self.wanted(&files, &place::find(&self.paths).folders);
         let errors = watch.follow(&wanted, &Changed::none()).errors;
         if !errors.is_empty() {
             self.tell(errors.iter().map(unwatched).collect(), Vec::new(), Instant::now());
@@ -163,16 +165,24 @@ impl Reloader {
         Ok(Reloading { stop })
     }
 
+    /// The files of each feature.
+    fn files(&self) -> Vec<BTreeSet<PathBuf>> {
+        let mut around = Surroundings::default();
+        self.workspace.features.iter().map(|read| read.files(&mut around)).collect()
+    }
+
     /// The folders whose entries matter: those of every file, those in which features are looked
     /// for, their subfolders, and those around them, for they may be exchanged as a whole.
-    fn wanted(&self, looked_in: &[PathBuf]) -> BTreeSet<PathBuf> {
+    fn wanted(&self, files: &[BTreeSet<PathBuf>], looked_in: &[PathBuf]) -> BTreeSet<PathBuf> {
         let mut wanted = BTreeSet::new();
-        for file in self.workspace.features.iter().flat_map(|read| read.files()) {
-            wanted.extend(file.parent().map(Path::to_owned));
+        for folder in files.iter().flatten().filter_map(|file| file.parent()) {
+            if !wanted.contains(folder) {
+                wanted.insert(folder.to_owned());
+            }
         }
         for folder in looked_in {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            wanted.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
+            wanted.extend(entries.filter(leads_to_folder).map(|entry| entry.path()));
             wanted.extend(folder.parent().map(Path::to_owned));
             wanted.insert(folder.clone());
         }
@@ -222,8 +232,7 @@ impl Reloader {
             let written = file.metadata().and_then(|about| about.modified());
             written.is_ok_and(|written| written >= self.workspace.read_at)
         };
-        let files = self.workspace.features.iter().flat_map(|read| read.files());
-        Changed::Paths(files.filter(is_new).collect())
+        Changed::Paths(self.files().into_iter().flatten().filter(is_new).collect())
     }
 
     /// What tells the user's policy from one that was written later.
@@ -336,7 +345,7 @@ impl Listening {
         // What is not in the catalog is told once it is.
         (self.untold, changes) =
             all.into_iter().partition(|change| self.is_behind && change.what.is_installed());
-        let wanted = self.reloader.wanted(&folders);
+        let wanted = self.reloader.wanted(&self.reloader.files(), &folders);
         let followed = self.watch.follow(&wanted, changed);
         problems.extend(followed.errors.iter().map(unwatched));
         let is_told = problems == self.told;
@@ -361,18 +370,31 @@ impl Listening {
         changed: &Changed,
     ) -> (Vec<Arc<ReadFeature>>, Vec<Change>) {
         let before = &self.reloader.workspace.features;
-        let of = |location: &Location| before.iter().find(|read| read.location == *location);
-        let (there, empty): (Vec<_>, Vec<_>) = locations
-            .into_iter()
-            .partition(|location| of(location).is_none() || !is_empty(&location.path));
-        drop(empty);
+        let touched = self.touched(changed);
+        let by_path: HashMap<&Path, usize> =
+            before.iter().enumerate().map(|(at, read)| (&*read.location.path, at)).collect();
+        let place = |location: &Location| {
+            let at = *by_path.get(&*location.path)?;
+            before.get(at).filter(|read| read.location == *location).map(|_| at)
+        };
+        let of = |location: &Location| place(location).map(|at| &before[at]);
+        let is_gone = |location: &Location| {
+            let is_known = |gone: &Gone| gone.read.location == *location;
+            self.gone.iter().any(is_known) && is_empty(&location.path)
+        };
         let mut changes = Vec::new();
         let mut features = Vec::new();
+        let mut fresh = Vec::new();
         let mut unread = Changed::none();
-        let (fresh, kept): (Vec<_>, Vec<_>) = there
-            .into_iter()
-            .partition(|location| of(location).is_none_or(|read| read.is_touched(changed)));
-        features.extend(kept.iter().filter_map(of).cloned());
+        for location in locations {
+            match place(&location) {
+                // Emptied, perhaps in the middle of being written.
+                Some(at) if touched[at] && is_empty(&location.path) => (),
+                Some(_) if is_gone(&location) => (),
+                Some(at) if !touched[at] => features.push(Arc::clone(&before[at])),
+                _ => fresh.push(location),
+            }
+        }
         let outcomes = self.reloader.workspace.runtime.read(&fresh);
         for (location, outcome) in fresh.into_iter().zip(outcomes) {
             let before = of(&location).cloned();
@@ -389,12 +411,17 @@ impl Listening {
             features.push(read);
         }
         // What is missing goes on for a while: editors write a file by replacing it.
-        let is_there =
-            |read: &ReadFeature| features.iter().any(|one| one.location == read.location);
-        let missing: Vec<_> = before.iter().filter(|read| !is_there(read)).cloned().collect();
-        // One that came under another name takes the place of the one that had its tools.
-        let new: Vec<_> =
-            features.iter().filter(|read| of(&read.location).is_none()).cloned().collect();
+        let mut is_there = vec![false; before.len()];
+        let mut new = Vec::new();
+        for read in &features {
+            match place(&read.location) {
+                Some(at) => is_there[at] = true,
+                // One that came under another name takes the place of the one that had its tools.
+                None => new.push(Arc::clone(read)),
+            }
+        }
+        let missing = before.iter().zip(is_there).filter(|(_, is_there)| !is_there);
+        let missing: Vec<_> = missing.map(|(read, _)| Arc::clone(read)).collect();
         let mut gone = Vec::new();
         for read in missing {
             let known = self.gone.iter().find(|gone| gone.read.location == read.location);
@@ -409,6 +436,16 @@ impl Listening {
         self.gone = gone;
         self.unread = unread;
         (features, changes)
+    }
+
+    /// For each feature that stands, whether a change may be one of it.
+    fn touched(&self, changed: &Changed) -> Vec<bool> {
+        let before = &self.reloader.workspace.features;
+        if changed.is_none() {
+            return vec![false; before.len()];
+        }
+        let files = self.reloader.files();
+        before.iter().zip(&files).map(|(read, files)| read.is_touched(files, changed)).collect()
     }
 
     /// Decides whether a feature that was read again takes the place of what stood before.
@@ -445,6 +482,14 @@ impl Listening {
     }
 }
 
+/// Whether there is a folder under the name, or behind a link of that name.
+fn leads_to_folder(entry: &DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+        _ => entry.path().is_dir(),
+    }
+}
+
 /// Whether the file of a feature is there and has nothing in it.
 fn is_empty(path: &Path) -> bool {
     let main = if path.is_dir() { path.join(place::MAIN) } else { path.to_owned() };
@@ -466,7 +511,7 @@ impl What {
 
 impl ReadFeature {
     /// Its files as a watcher names them: by the folder that holds the name, and where a link leads.
-    fn files(&self) -> BTreeSet<PathBuf> {
+    fn files(&self, around: &mut Surroundings) -> BTreeSet<PathBuf> {
         let main = if self.location.path.is_dir() {
             self.location.path.join(place::MAIN)
         } else {
@@ -477,10 +522,8 @@ impl ReadFeature {
         let modules = modules.map(|file| file.path.clone()).filter(|path| path.is_absolute());
         let mut files = BTreeSet::new();
         for file in std::iter::once(main).chain(modules) {
-            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok();
-            files.extend(folder.zip(file.file_name()).map(|(folder, name)| folder.join(name)));
-            files.extend(file.canonicalize().ok());
+            files.extend(around.named(&file));
+            files.extend(around.real(&file));
         }
         files
     }
@@ -497,8 +540,7 @@ impl ReadFeature {
     }
 
     /// Whether a change may be one of it. One that is broken may lack a file that has come.
-    fn is_touched(&self, changed: &Changed) -> bool {
-        let files = self.files();
+    fn is_touched(&self, files: &BTreeSet<PathBuf>, changed: &Changed) -> bool {
         let lacks = self.errors().next().is_some();
         changed.has(|path| {
             files.iter().any(|file| {
