@@ -82,7 +82,8 @@ mod tests {
         meet(&state, &[one("user:c", "/r/a")]);
         assert_eq!(known(&state), [one("user:b", "/r/b"), one("user:c", "/r/a")]);
         // Of very many, those that are there are remembered.
-        let many: Vec<_> = (0..MOST + 2).map(|index| one("user:d", &format!("/m/{index}"))).collect();
+        let many: Vec<_> =
+            (0..MOST + 2).map(|index| one("user:d", &format!("/m/{index}"))).collect();
         meet(&state, &many);
         assert_eq!(known(&state), many);
         meet(&state, &[one("user:e", "/r/e")]);

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn the_nearest_variable_names_a_folder() {
-        let [config, state, cache] = ["/h/.config/peasy", "/h/.local/state/peasy", "/h/.cache/peasy"];
+        let [config, state, cache] =
+            ["/h/.config/peasy", "/h/.local/state/peasy", "/h/.cache/peasy"];
         for (set, expected) in [
             (&[("HOME", "/h")][..], [config, state, cache]),
             (&[("HOME", "/h"), ("PEASY_HOME", "/p")], ["/p", "/p/state", "/p/cache"]),

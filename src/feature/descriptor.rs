@@ -58,6 +58,25 @@ impl FeatureDescriptor {
         }
     }
 
+    /// Gives back memory that nothing needs: descriptors are kept for as long as their features are
+    /// installed, and most are never called.
+    pub fn shrink_to_fit(&mut self) {
+        self.description.shrink_to_fit();
+        self.requests.shrink_to_fit();
+        self.channels.shrink_to_fit();
+        self.hooks.shrink_to_fit();
+        self.tools.shrink_to_fit();
+        for tool in &mut self.tools {
+            tool.description.shrink_to_fit();
+            tool.parameters.shrink_to_fit();
+            if let Some(returns) = &mut tool.returns {
+                returns.shrink_to_fit();
+            }
+            tool.examples.shrink_to_fit();
+            tool.requires.shrink_to_fit();
+        }
+    }
+
     /// Adds a request.
     #[must_use]
     pub fn request(mut self, request: CapabilityRequest) -> Self {

@@ -7,7 +7,7 @@
 
 use super::location::Location;
 use super::script::{HookEntry, ReadOutcome, Script, TestEntry, ToolEntry};
-use super::source::{self, ImportEdge, Opened};
+use super::source::{self, Folders, ImportEdge, Opened};
 use crate::diagnostic::Diagnostic;
 use crate::feature::descriptor::FeatureDescriptor;
 use serde::{Deserialize, Serialize};
@@ -76,13 +76,23 @@ impl Cache {
         bytes
     }
 
-    /// The feature at a place, if what lies there now is what was read before. Each file may have `most`
+    /// The features of places where what lies now is what was read before. Each file may have `most`
     /// bytes.
-    pub(crate) fn recall(&self, location: &Location, most: u64) -> Option<Recalled> {
+    pub(crate) fn recall(&self, locations: &[Location], most: u64) -> Vec<Option<Recalled>> {
         if self.known.is_empty() {
-            return None;
+            return locations.iter().map(|_| None).collect();
         }
-        let opened = source::open(&location.path, most)?;
+        let mut folders = Folders::default();
+        locations.iter().map(|location| self.recall_one(location, most, &mut folders)).collect()
+    }
+
+    fn recall_one(
+        &self,
+        location: &Location,
+        most: u64,
+        folders: &mut Folders,
+    ) -> Option<Recalled> {
+        let opened = source::open(&location.path, most, folders)?;
         let key = key(location, &opened)?;
         let place = self.known.get(&sum(key.as_bytes()))?.clone();
         let entry = Entry::parse(self.bytes.get(place.clone())?, &key)?;
@@ -91,15 +101,21 @@ impl Cache {
             return None;
         }
         let tree = Arc::new(tree);
-        let diagnostics = entry.diagnostics.into_owned();
-        let script = Script {
-            descriptor: Arc::new(entry.descriptor.into_owned()),
+        let mut diagnostics = entry.diagnostics.into_owned();
+        diagnostics.shrink_to_fit();
+        let mut descriptor = entry.descriptor.into_owned();
+        descriptor.shrink_to_fit();
+        let mut script = Script {
+            descriptor: Arc::new(descriptor),
             tree: Arc::clone(&tree),
             tools: entry.tools.into_owned(),
             hooks: entry.hooks.into_owned(),
             tests: entry.tests.into_owned(),
             diagnostics: diagnostics.clone(),
         };
+        script.tools.shrink_to_fit();
+        script.hooks.shrink_to_fit();
+        script.tests.shrink_to_fit();
         let outcome = ReadOutcome { script: Some(script), diagnostics, tree: Some(tree) };
         Some(Recalled { outcome, place })
     }
@@ -217,7 +233,7 @@ mod tests {
 
     const STAMP: &str = "a build";
 
-    const MAIN: &str = "//! Counts.\n//! @request? emit\n//!   Shows progress.\n\nimport \"part\" as part;\nimport \"std/lines\" as lines;\n\n/// Counts.\n/// @tool\n/// @param text string(..=20) = \"a\"\n///   What to count.\n/// @param more { a: int(1..=9), b?: float[]? }?\n/// @returns { words: int }\n/// @example { \"text\": \"a b\" } => { \"words\": 2 }\nfn count(text, more, untold) { emit::info(\"x\"); #{ words: part::count(text) } }\n\n/// Guards.\n/// @hook pre_tool_call tools=a*\nfn guard(event) { if event.kind == \"shell\" { return deny(\"no\"); } }\n\n/// @test\nfn counts() { assert_eq(part::count(\"a b\"), 2); }\n";
+    const MAIN: &str = "//! Counts.\n//! @request? emit\n//!   Shows progress.\n\nimport \"part\" as part;\nimport \"std/lines\" as lines;\n\n/// Counts.\n/// @tool\n/// @param text string(..=20) = \"a\"\n///   What to count.\n/// @param more { a: int(1..=9), b?: float[]? }?\n/// @returns { words: int }\n/// @example { \"text\": \"a b\", \"untold\": 1 } => { \"words\": 2 }\nfn count(text, more, untold) { emit::info(\"x\"); #{ words: part::count(text) } }\n\n/// Guards.\n/// @hook pre_tool_call tools=a*\nfn guard(event) { if event.kind == \"shell\" { return deny(\"no\"); } }\n\n/// @test\nfn counts() { assert_eq(part::count(\"a b\"), 2); }\n";
     const PART: &str = "fn count(text) { text::words(text).len() }\n\n/// @test\nfn counts_parts() { assert_eq(count(\"a\"), 1); }\n";
 
     struct Files(TempDir);
@@ -242,7 +258,8 @@ mod tests {
         }
 
         fn locations(&self) -> Vec<Location> {
-            let place = |name: &str| Location { path: self.path(name), source: FeatureSource::User };
+            let place =
+                |name: &str| Location { path: self.path(name), source: FeatureSource::User };
             ["one", "two.rhai", "broken.rhai"].map(place).to_vec()
         }
     }
@@ -322,16 +339,17 @@ mod tests {
         let files = Files::new();
         let locations = files.locations();
         let (_, _, bytes) = read(&locations, &[]);
-        let theirs = locations.iter().map(|location| Location {
-            source: FeatureSource::Project,
-            ..location.clone()
-        });
+        let theirs = locations
+            .iter()
+            .map(|location| Location { source: FeatureSource::Project, ..location.clone() });
         assert!(read(&theirs.collect::<Vec<_>>(), &bytes).1, "another owner");
         let moved = Files::new();
         assert!(read(&moved.locations(), &bytes).1, "another place");
         let mut other = Cache::new("another build".to_owned(), bytes);
         runtime().read_with(&locations, &mut other);
         assert!(other.is_changed(), "another build");
+        let shown = plainly(&locations);
+        assert!(shown[..2].iter().all(|one| one.contains("script: Some")), "{}", shown[0]);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Surroundings {
     own: Option<PathBuf>,
     /// Folders, and what they are without links.
     real: HashMap<PathBuf, Option<PathBuf>>,
+    /// The same of what lies in them.
+    entries: HashMap<PathBuf, Option<PathBuf>>,
     /// Whether a canonical folder is the root of a project for [`Self::locate`].
     is_root: HashMap<PathBuf, bool>,
     /// The nearest root of a project at or above a canonical folder.
@@ -85,6 +87,15 @@ impl Surroundings {
 
     /// The path without links, of what is there.
     pub fn real(&mut self, path: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.entries.get(path) {
+            return known.clone();
+        }
+        let real = self.look_up(path);
+        self.entries.insert(path.to_owned(), real.clone());
+        real
+    }
+
+    fn look_up(&mut self, path: &Path) -> Option<PathBuf> {
         let Some(named) = self.named(path) else { return path.canonicalize().ok() };
         match named.symlink_metadata().ok()?.is_symlink() {
             true => named.canonicalize().ok(),

@@ -128,9 +128,7 @@ impl ScriptRuntime {
     pub fn read_with(&self, locations: &[Location], cache: &mut Cache) -> Vec<ReadOutcome> {
         let most = self.limits.get(Limit::Source);
         let known = &*cache;
-        let recalled = self.spread(locations, |part| {
-            part.iter().map(|location| known.recall(location, most)).collect()
-        });
+        let recalled = self.spread(locations, |part| known.recall(part, most));
         let is_new = |(location, recalled): (&Location, &Option<Recalled>)| {
             recalled.is_none().then(|| location.clone())
         };

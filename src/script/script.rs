@@ -206,6 +206,7 @@ fn build(
         hooks.push(HookEntry { name: declaration.name.clone(), function: hook.function });
         descriptor.hooks.push(declaration);
     }
+    descriptor.shrink_to_fit();
     Script { descriptor: Arc::new(descriptor), tree, tools, hooks, tests, diagnostics }
 }
 

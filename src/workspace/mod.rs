@@ -42,6 +42,11 @@ pub struct Workspace {
     pub limits: Limits,
     /// Each feature that was looked for, in the order of the paths.
     pub features: Vec<Arc<ReadFeature>>,
+    /// Those that can be read, as policy knows them, and their files without links.
+    subjects: Vec<(Subject, PathBuf)>,
+    /// Folders in which features were looked for.
+    #[cfg_attr(not(feature = "reload"), allow(dead_code))]
+    folders: Vec<PathBuf>,
     /// Paths that lead to no feature, or that there is nothing at all.
     pub problems: Vec<Diagnostic>,
     /// What was written at this moment or later may not be what was read. A little is taken off, for
@@ -102,9 +107,21 @@ impl ReadFeature {
 impl Workspace {
     /// Reads the features at `paths`, or without paths those of the project and of the user.
     pub fn read(paths: &[PathBuf], runtime: ScriptRuntime, limits: Limits) -> Self {
+        Self::read_kept(paths, runtime, limits, |features, limits| {
+            Shelf::of(paths, limits, features)
+        })
+    }
+
+    /// As [`Self::read`], with what `shelf` gives for so many features.
+    fn read_kept(
+        paths: &[PathBuf],
+        runtime: ScriptRuntime,
+        limits: Limits,
+        shelf: impl FnOnce(usize, &Limits) -> Option<Shelf>,
+    ) -> Self {
         let read_at = SystemTime::now() - TICK;
-        let Places { locations, problems, .. } = place::find(paths);
-        let outcomes = match Shelf::of(paths, &limits, locations.len()) {
+        let Places { locations, problems, folders, mut around, .. } = place::find(paths);
+        let outcomes = match shelf(locations.len(), &limits) {
             Some(shelf) => {
                 let mut cache = shelf.load();
                 let outcomes = runtime.read_with(&locations, &mut cache);
@@ -113,12 +130,13 @@ impl Workspace {
             }
             None => runtime.read(&locations),
         };
-        let features = locations
+        let features: Vec<_> = locations
             .into_iter()
             .zip(outcomes)
             .map(|(location, outcome)| Arc::new(ReadFeature::new(&runtime, location, outcome)))
             .collect();
-        Self { runtime, limits, features, problems, read_at }
+        let subjects = subjects(&features, &mut around);
+        Self { runtime, limits, features, subjects, folders, problems, read_at }
     }
 
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
@@ -141,9 +159,8 @@ impl Workspace {
     ///
     /// The policy cannot be read or understood.
     pub fn policy(&self, folders: &Folders) -> Result<(HostPolicy, Vec<Diagnostic>), PolicyError> {
-        let subjects = self.subjects();
-        self.meet(folders, &subjects);
-        let (policy, stale) = Policy::load(&folders.config)?.host_policy(&subjects);
+        self.meet(folders);
+        let (policy, stale) = Policy::load(&folders.config)?.host_policy(self.subjects());
         let is_asked_for = |stale: &Stale| {
             let asked = self.descriptors().filter(|one| one.id == stale.id);
             let mut requests = asked.flat_map(|one| &one.requests);
@@ -160,12 +177,10 @@ impl Workspace {
         Ok((policy, stale.collect()))
     }
 
-    fn meet(&self, folders: &Folders, subjects: &[Subject]) {
-        let mut around = Surroundings::default();
-        let good = self.features.iter().filter(|read| !read.is_broken());
-        let met = good.zip(subjects).filter_map(|(read, subject)| {
-            let path = around.real(&read.location.path)?;
-            Some(Known { id: subject.id.clone(), root: subject.root.clone(), path })
+    fn meet(&self, folders: &Folders) {
+        let met = self.subjects.iter().map(|(subject, path)| {
+            let Subject { id, root, .. } = subject.clone();
+            Known { id, root, path: path.clone() }
         });
         known::meet(&folders.state, &met.collect::<Vec<_>>());
     }
@@ -183,23 +198,14 @@ impl Workspace {
         builder.plan().install().0
     }
 
-    /// The features as policy knows them.
-    pub fn subjects(&self) -> Vec<Subject> {
-        let mut around = Surroundings::default();
-        let subject = |read: &Arc<ReadFeature>| {
-            let script = read.script()?;
-            Some(Subject {
-                id: script.descriptor.id.clone(),
-                root: around.root(&read.location),
-                digest: script.tree.digest.clone(),
-            })
-        };
-        self.features.iter().filter_map(subject).collect()
+    /// The features that can be read, as policy knows them.
+    pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.subjects.iter().map(|(subject, _)| subject)
     }
 
     /// The features as the log knows them.
     pub fn on_record(&self) -> pod::Features {
-        let subjects = self.subjects().into_iter();
+        let subjects = self.subjects().cloned();
         subjects.map(|Subject { id, root, digest }| (id, (root, digest))).collect()
     }
 
@@ -224,4 +230,18 @@ impl Workspace {
         let index = same.take_while(|other| !std::ptr::eq(&***other, read)).count();
         catalog.reports().iter().filter(|report| report.feature == *id).nth(index)
     }
+}
+
+fn subjects(features: &[Arc<ReadFeature>], around: &mut Surroundings) -> Vec<(Subject, PathBuf)> {
+    let subject = |read: &Arc<ReadFeature>| {
+        let script = read.script()?;
+        let path = &read.location.path;
+        let subject = Subject {
+            id: script.descriptor.id.clone(),
+            root: around.root(&read.location),
+            digest: script.tree.digest.clone(),
+        };
+        Some((subject, around.real(path).unwrap_or_else(|| path.clone())))
+    };
+    features.iter().filter_map(subject).collect()
 }

@@ -27,8 +27,9 @@ pub(super) struct Places {
     pub problems: Vec<Diagnostic>,
     /// Folders in which features were looked for, there or not.
     pub folders: Vec<PathBuf>,
+    /// What was looked at around them.
+    pub around: Surroundings,
     seen: BTreeSet<PathBuf>,
-    around: Surroundings,
 }
 
 /// Finds the features of `paths`; without paths, those of the project and of the user.

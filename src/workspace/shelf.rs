@@ -50,7 +50,8 @@ impl Shelf {
         let stamp = format!("{}\n{limits:?}", build()?);
         let mut hash = Sha256::new();
         let here = std::env::current_dir().ok()?;
-        for part in [Path::new(&stamp), &here].into_iter().chain(paths.iter().map(PathBuf::as_path)) {
+        for part in [Path::new(&stamp), &here].into_iter().chain(paths.iter().map(PathBuf::as_path))
+        {
             let part = part.as_os_str().as_encoded_bytes();
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);

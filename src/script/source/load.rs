@@ -8,7 +8,7 @@ use super::{
 };
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::script::parse::{Abort, ParsedFile, parse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -35,7 +35,7 @@ pub(crate) fn load(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Loaded> {
     let main = open_main(path, most).map_err(|problem| problems.push(*problem)).ok()?;
-    let root = root_of(&main);
+    let root = folder_of(&main).canonicalize();
     let root = root.map_err(|error| problems.push(unreadable(&main.name, &error))).ok()?;
     Some(Loader::new(root, most, abort, problems).run(main))
 }
@@ -48,10 +48,22 @@ pub(crate) struct Opened {
     pub root: PathBuf,
 }
 
+/// Folders as they are without links, each looked at once. Not to be kept.
+#[derive(Default)]
+pub(crate) struct Folders(HashMap<PathBuf, PathBuf>);
+
 /// The main file of the feature at `path`, read and not parsed; `None` where it cannot be read.
-pub(crate) fn open(path: &Path, most: u64) -> Option<Opened> {
+pub(crate) fn open(path: &Path, most: u64, folders: &mut Folders) -> Option<Opened> {
     let main = open_main(path, most).ok()?;
-    let root = root_of(&main).ok()?;
+    let folder = folder_of(&main);
+    let root = match folders.0.get(folder) {
+        Some(root) => root.clone(),
+        None => {
+            let root = folder.canonicalize().ok()?;
+            folders.0.insert(folder.to_owned(), root.clone());
+            root
+        }
+    };
     Some(Opened { main, root })
 }
 
@@ -98,10 +110,10 @@ fn open_main(path: &Path, most: u64) -> Result<SourceFile, Box<Diagnostic>> {
     main.map_err(|error| Box::new(error.into()))
 }
 
-/// The canonical folder of a main file.
-fn root_of(main: &SourceFile) -> io::Result<PathBuf> {
+/// The folder that a main file lies in.
+fn folder_of(main: &SourceFile) -> &Path {
     let folder = main.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    folder.unwrap_or(Path::new(".")).canonicalize()
+    folder.unwrap_or(Path::new("."))
 }
 
 /// As [`load`], for a text that lies in no file; it may import the embedded library alone.
@@ -265,11 +277,7 @@ impl<'a> Loader<'a> {
         ))
     }
 
-    fn resolve(
-        &self,
-        path: &str,
-        from: Option<&str>,
-    ) -> Result<(String, Found), Box<Diagnostic>> {
+    fn resolve(&self, path: &str, from: Option<&str>) -> Result<(String, Found), Box<Diagnostic>> {
         check_path(path)?;
         if is_library(path) {
             return match std_source(path) {
@@ -289,9 +297,9 @@ impl<'a> Loader<'a> {
             io::ErrorKind::NotFound => not_found(path, siblings(&folder)),
             _ => unreadable_import(path, &error),
         })?;
-        let key = self.key_of(&real).ok_or_else(|| {
-            outside(path, "leads out of the feature's folder through a link")
-        })?;
+        let key = self
+            .key_of(&real)
+            .ok_or_else(|| outside(path, "leads out of the feature's folder through a link"))?;
         // `std/…` names the library alone, whatever a link or a file system without case makes of it.
         if is_library(&key) {
             return Err(outside(path, "lies in a folder named `std`"));

@@ -12,7 +12,7 @@ mod read;
 pub use discover::{Discovery, discover};
 pub(crate) use library::is_library;
 pub use library::{std_names, std_source};
-pub(crate) use load::{Loaded, Opened, load, load_text, open};
+pub(crate) use load::{Folders, Loaded, Opened, load, load_text, open};
 pub use read::unreadable;
 
 use crate::diagnostic::Span;
