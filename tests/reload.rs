@@ -284,8 +284,9 @@ fn whatever_an_editor_does_to_save_the_save_is_seen() {
     let mut client = user.serve();
     let file = user.folder().join("one.rhai");
     for (turn, (habit, save)) in HABITS.into_iter().cycle().take(2 * HABITS.len()).enumerate() {
-        let value = turn.to_string() + "7";
-        save(&file, &giving("one", value.parse().expect("a number")));
+        let value = 10 + i64::try_from(turn).expect("it is small");
+        save(&file, &giving("one", value));
+        let value = value.to_string();
         soon(&mut client, habit, |client| {
             let seen = client.text_of("one");
             assert!(seen.is_some(), "{habit}: the tool is there all the while");
@@ -380,7 +381,7 @@ fn what_is_kept_of_reading_changes_nothing_but_time() {
     user.write("broken.rhai", "fn one( {");
     let listed = || {
         let output = user.peasy(&["list", "features", "--json"]).output().expect("it runs");
-        String::from_utf8(output.stdout).expect("text") + &String::from_utf8_lossy(&output.stderr)
+        String::from_utf8(output.stdout).expect("text") + &*String::from_utf8_lossy(&output.stderr)
     };
     let first = listed();
     let kept = user.0.path().join("home/.cache/peasy/read");

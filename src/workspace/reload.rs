@@ -432,6 +432,11 @@ impl Listening {
                 features.extend(before);
                 continue;
             }
+            let is_emptied = outcome.tree.as_ref().is_some_and(|tree| tree.main.text.is_empty());
+            if before.is_some() && is_emptied {
+                // After it was looked at and before it was read.
+                continue;
+            }
             let read = ReadFeature::new(&self.reloader.workspace.runtime, location, outcome);
             let (read, what) = self.take(read, before.as_deref());
             let read = Arc::new(read);
@@ -453,6 +458,8 @@ impl Listening {
         let mut gone = Vec::new();
         for read in missing {
             let known = self.gone.iter().find(|gone| gone.read.location == read.location);
+            // One that is emptied again and again is written again and again.
+            let known = known.filter(|_| !is_emptied_now(&read.location.path));
             let since = known.map_or_else(Instant::now, |gone| gone.since);
             if since.elapsed() >= GONE || new.iter().any(|new| new.shares_a_tool(&read)) {
                 changes.push(Change::of(&read, What::Removed));
@@ -522,6 +529,12 @@ fn leads_to_folder(entry: &DirEntry) -> bool {
 fn is_empty(path: &Path) -> bool {
     let main = if path.is_dir() { path.join(place::MAIN) } else { path.to_owned() };
     main.metadata().is_ok_and(|about| about.len() == 0)
+}
+
+/// Whether that happened a moment ago.
+fn is_emptied_now(path: &Path) -> bool {
+    let written = path.metadata().and_then(|about| about.modified());
+    is_empty(path) && written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < GONE))
 }
 
 impl Change {
@@ -703,8 +716,16 @@ mod tests {
         assert!(watcher.look(&[]).is_empty(), "nor is it read meanwhile");
         assert_eq!(watcher.listening.reloader.pod.catalog().tools().len(), 2);
         fs::write(&at, text(0, 5)).expect("a file");
-        assert_eq!(watcher.look(&[0]), [at]);
+        assert_eq!(watcher.look(&[0]), [at.clone()]);
         assert!(watcher.listening.gone.is_empty());
+        // One that was emptied a while ago is meant to be empty.
+        fs::write(&at, "").expect("a file");
+        assert!(watcher.look(&[0]).is_empty());
+        let open = fs::File::options().append(true).open(&at).expect("it is there");
+        open.set_modified(SystemTime::now() - 2 * GONE).expect("it is ours");
+        watcher.listening.gone[0].since -= GONE;
+        assert_eq!(watcher.look(&[]), [at]);
+        assert_eq!(watcher.listening.reloader.pod.catalog().tools().len(), 1);
     }
 
     #[test]
