@@ -218,8 +218,10 @@ fn a_grant_reaches_a_server_that_runs() {
     assert_eq!(client.text_of("tell").as_deref(), Some("1"));
 }
 
-/// What editors do to save a file, each with the text that is to be there.
-const HABITS: [(&str, fn(&Path, &str)); 9] = [
+/// What an editor does to save a file, in words and as a deed.
+type Habit = (&'static str, fn(&Path, &str));
+
+const HABITS: [Habit; 9] = [
     ("written over", |file, text| fs::write(file, text).expect("a file")),
     ("written in parts", |file, text| {
         use std::io::Write;

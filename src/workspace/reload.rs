@@ -716,7 +716,7 @@ mod tests {
         assert!(watcher.look(&[]).is_empty(), "nor is it read meanwhile");
         assert_eq!(watcher.listening.reloader.pod.catalog().tools().len(), 2);
         fs::write(&at, text(0, 5)).expect("a file");
-        assert_eq!(watcher.look(&[0]), [at.clone()]);
+        assert_eq!(watcher.look(&[0]), std::slice::from_ref(&at));
         assert!(watcher.listening.gone.is_empty());
         // One that was emptied a while ago is meant to be empty.
         fs::write(&at, "").expect("a file");

@@ -160,11 +160,10 @@ fn existing(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     // The folder that this program stands in has no name of its own.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let absolute = std::path::absolute(folder).ok()?;
-    let found = absolute.ancestors().find_map(|above| {
+    absolute.ancestors().find_map(|above| {
         let real = above.canonicalize().ok().filter(|real| real.is_dir())?;
         Some((real, absolute.strip_prefix(above).ok()?.to_owned()))
-    });
-    found
+    })
 }
 
 /// The folder as events name it, there or not.
