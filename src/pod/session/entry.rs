@@ -4,6 +4,7 @@ use crate::diagnostic::Diagnostic;
 use crate::feature::call::Receipt;
 use crate::feature::hook::HookPoint;
 use crate::feature::id::FeatureId;
+use crate::feature::permission::Permission;
 use crate::feature::transaction::Act;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -116,7 +117,7 @@ pub enum Entry {
         /// The tool.
         tool: String,
         /// What the rules say.
-        verdict: Verdict,
+        verdict: Permission,
         /// The rule that says so, and whose it is, in words.
         rule: String,
         /// What a person answered to it, where one was asked.
@@ -153,18 +154,6 @@ pub enum Entry {
         /// Its bytes.
         bytes: u64,
     },
-}
-
-/// What rules say of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// It may run.
-    Allow,
-    /// A person decides.
-    Ask,
-    /// It does not run.
-    Deny,
 }
 
 /// What a person answered to a question of the host.
