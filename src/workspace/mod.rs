@@ -11,12 +11,14 @@ mod watch;
 
 use crate::config::Folders;
 use crate::config::known::{self, Known};
+use crate::config::permission;
 use crate::config::policy::{Policy, PolicyError, Stale, Subject};
 use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::{HostPolicy, grant_command};
-use crate::feature::id::FeatureId;
+use crate::feature::id::{FeatureId, FeatureSource};
+use crate::feature::permission::Permissions;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::report::FeatureInstallReport;
 use crate::limit::Limits;
@@ -25,6 +27,7 @@ use crate::script::runtime::{Location, ScriptFeature, ScriptRuntime};
 use crate::script::script::{ReadOutcome, Script};
 use crate::script::source::SourceTree;
 use place::Places;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -42,6 +45,8 @@ pub struct Workspace {
     pub features: Vec<Arc<ReadFeature>>,
     /// Paths that lead to no feature, or that there is nothing at all.
     pub problems: Vec<Diagnostic>,
+    /// Where what features say outside of calls goes; a pod that runs them takes it over.
+    pub bus: pod::Bus,
     /// What was written at this moment or later may not be what was read. A little is taken off, for
     /// the clocks of files tick slowly.
     #[cfg_attr(not(feature = "reload"), allow(dead_code))]
@@ -108,7 +113,8 @@ impl Workspace {
             .zip(outcomes)
             .map(|(location, outcome)| Arc::new(ReadFeature::new(&runtime, location, outcome)))
             .collect();
-        Self { runtime, limits, features, problems, read_at }
+        let bus = pod::Bus::default();
+        Self { runtime, limits, features, problems, bus, read_at }
     }
 
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
@@ -150,6 +156,36 @@ impl Workspace {
         Ok((policy, stale.collect()))
     }
 
+    /// The rules that calls are held against: those of the user's policy, and those of the projects that
+    /// this folder and the project's features belong to, with a warning for each that counts for nothing.
+    ///
+    /// # Errors
+    ///
+    /// The rules of one cannot be read or understood: it is not known what they hold back.
+    pub fn permissions(
+        &self,
+        folders: Option<&Folders>,
+    ) -> Result<(Permissions, Vec<Diagnostic>), Diagnostic> {
+        let user = match folders {
+            None => Vec::new(),
+            Some(folders) => {
+                let policy = Policy::load(&folders.config).map_err(|error| error.diagnostic())?;
+                policy.permissions().to_vec()
+            }
+        };
+        let mut roots: BTreeSet<PathBuf> = place::project_root().into_iter().collect();
+        let of_projects =
+            self.features.iter().filter(|read| read.location.source == FeatureSource::Project);
+        roots.extend(of_projects.map(|read| read.location.root()));
+        let (mut project, mut warnings) = (Vec::new(), Vec::new());
+        for root in roots {
+            let (rules, lax) = permission::of_project(&root).map_err(|error| error.diagnostic())?;
+            project.extend(rules);
+            warnings.extend(lax);
+        }
+        Ok((Permissions { user, project }, warnings))
+    }
+
     fn meet(&self, folders: &Folders, subjects: &[Subject]) {
         let met = self.features.iter().filter_map(|read| {
             let id = read.id()?;
@@ -163,7 +199,8 @@ impl Workspace {
     /// Installs what can be installed under a policy. Calls are counted on where the catalog that
     /// stood `before` counts them.
     pub fn install(&self, policy: HostPolicy, before: Option<&Catalog>) -> Catalog {
-        let mut builder = FeatureRegistryBuilder::new(policy).limits(self.limits.clone());
+        let mut builder =
+            FeatureRegistryBuilder::new(policy).limits(self.limits.clone()).sink(self.bus.sink());
         if let Some(before) = before {
             builder = builder.in_flight(before.in_flight().clone());
         }
