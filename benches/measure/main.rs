@@ -7,6 +7,7 @@
 mod allocator;
 mod attacks;
 mod call;
+mod hooks;
 mod host;
 mod idle;
 mod isolate;
@@ -42,13 +43,14 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 10] = [
+const MEASURES: [Measure; 11] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
     Measure { name: "threads", about: threads::ABOUT, take: threads::take },
     Measure { name: "words", about: words::ABOUT, take: words::take },
     Measure { name: "store", about: store::ABOUT, take: store::take },
+    Measure { name: "hooks", about: hooks::ABOUT, take: hooks::take },
     Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
     Measure { name: "start", about: start::ABOUT, take: start::take },

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod list;
 pub mod log;
 pub mod new;
+pub mod permission;
 pub mod sandbox_process;
 pub mod secret;
 #[cfg(feature = "mcp")]
@@ -148,6 +149,8 @@ pub enum Command {
     Enable(enable::SwitchCommand),
     /// Switch a feature off, without taking back its grants.
     Disable(enable::SwitchCommand),
+    /// Decide for each call whether it may run: allow, ask or deny.
+    Permission(permission::PermissionArguments),
     /// Show and check the record of calls.
     Log(log::LogArguments),
     /// Look at what features keep, and change it.

@@ -3,6 +3,7 @@
 //! Policy lives with the user, never in a project, so every folder here is absolute and the user's.
 
 pub mod known;
+pub mod permission;
 pub mod policy;
 pub mod settings;
 

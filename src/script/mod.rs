@@ -17,6 +17,7 @@ mod guard;
 mod host;
 mod invoke;
 pub mod isolate;
+mod lend;
 mod location;
 pub mod meter;
 mod native;

@@ -7,10 +7,11 @@ use super::cache::{Cache, Recalled};
 use super::call::{Entry, Instances, Program};
 use super::compile::{Draft, PARSE_MEMORY};
 use super::frame::Role;
-use super::invoke::{Invocation, MemoryBound, Returned, Runnable, wear};
+use super::invoke::{Given, Invocation, MemoryBound, Returned, Runnable, wear};
 #[cfg(unix)]
 use super::isolate::Launch;
 use super::isolate::process::Processes;
+use super::lend;
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::{engine, explain, host, meter, value};
@@ -21,7 +22,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::GrantSet;
-use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome};
+use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome, HookThreads};
 use crate::feature::id::ChannelName;
 use crate::feature::registry::{FeatureInstallContext, FeatureInstallError, FeatureModule};
 use crate::feature::schema::Arguments;
@@ -324,7 +325,10 @@ impl FeatureModule for ScriptFeature {
         for hook in &self.script.hooks {
             let entry = Entry { module: None, function: hook.function.clone(), arity: 1 };
             let runnable = Arc::clone(&runnable);
-            let hook = HookContribution::new(hook.name.clone(), ScriptHook { runnable, entry });
+            let hook = HookContribution::new(
+                hook.name.clone(),
+                ScriptHook { limits: Arc::clone(&self.runtime.limits), runnable, entry },
+            );
             context.hooks.register(hook)?;
         }
         Ok(())
@@ -340,7 +344,7 @@ impl Tool for ScriptTool {
     fn call(&self, arguments: Arguments, context: &CallContext) -> Outcome {
         let arguments = arguments.into_values().collect();
         let Invocation { result, notices, receipt, .. } =
-            self.runnable.invoke(&self.entry, arguments, context);
+            self.runnable.invoke(&self.entry, Given::Arguments(arguments), context);
         Outcome { result, notices, receipt }
     }
 
@@ -387,15 +391,25 @@ impl Returned for Value {
 }
 
 struct ScriptHook {
+    /// The bounds of the host, for what is said of a thread that did not end.
+    limits: Arc<Limits>,
     runnable: Arc<Runnable>,
     entry: Entry,
 }
 
 impl Hook for ScriptHook {
-    fn decide(&self, event: Value, context: &CallContext) -> HookOutcome {
+    fn decide(&self, event: &Arc<Value>, context: &CallContext) -> HookOutcome {
+        let event = Given::Event(Arc::clone(event));
         let Invocation { result, notices, diagnostics, receipt } =
-            self.runnable.invoke(&self.entry, vec![event], context);
+            self.runnable.invoke(&self.entry, event, context);
         HookOutcome { decision: result, notices, diagnostics, receipt }
+    }
+
+    /// In a process of its own each is handed over by itself.
+    fn threads(&self) -> Option<Arc<dyn HookThreads>> {
+        let Runnable { sandbox, processes: None, .. } = &*self.runnable else { return None };
+        let (sandbox, limits) = (sandbox.clone(), Arc::clone(&self.limits));
+        Some(Arc::new(lend::Threads { sandbox, limits }))
     }
 }
 

@@ -12,12 +12,14 @@ mod watch;
 
 use crate::config::Folders;
 use crate::config::known::{self, Known};
+use crate::config::permission;
 use crate::config::policy::{Policy, PolicyError, Stale, Subject};
 use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::{HostPolicy, grant_command};
-use crate::feature::id::FeatureId;
+use crate::feature::id::{FeatureId, FeatureSource};
+use crate::feature::permission::Permissions;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::report::FeatureInstallReport;
 use crate::limit::Limits;
@@ -27,6 +29,7 @@ use crate::script::script::{ReadOutcome, Script};
 use crate::script::source::SourceTree;
 use place::Places;
 use shelf::Shelf;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -49,6 +52,8 @@ pub struct Workspace {
     folders: Vec<PathBuf>,
     /// Paths that lead to no feature, or that there is nothing at all.
     pub problems: Vec<Diagnostic>,
+    /// Where what features say outside of calls goes; a pod that runs them takes it over.
+    pub bus: pod::Bus,
     /// What was written at this moment or later may not be what was read. A little is taken off, for
     /// the clocks of files tick slowly.
     #[cfg_attr(not(feature = "reload"), allow(dead_code))]
@@ -136,7 +141,8 @@ impl Workspace {
             .map(|(location, outcome)| Arc::new(ReadFeature::new(&runtime, location, outcome)))
             .collect();
         let subjects = subjects(&features, &mut around);
-        Self { runtime, limits, features, subjects, folders, problems, read_at }
+        let bus = pod::Bus::default();
+        Self { runtime, limits, features, subjects, folders, problems, bus, read_at }
     }
 
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
@@ -177,6 +183,36 @@ impl Workspace {
         Ok((policy, stale.collect()))
     }
 
+    /// The rules that calls are held against: those of the user's policy, and those of the projects that
+    /// this folder and the project's features belong to, with a warning for each that counts for nothing.
+    ///
+    /// # Errors
+    ///
+    /// The rules of one cannot be read or understood: it is not known what they hold back.
+    pub fn permissions(
+        &self,
+        folders: Option<&Folders>,
+    ) -> Result<(Permissions, Vec<Diagnostic>), Diagnostic> {
+        let user = match folders {
+            None => Vec::new(),
+            Some(folders) => {
+                let policy = Policy::load(&folders.config).map_err(|error| error.diagnostic())?;
+                policy.permissions().to_vec()
+            }
+        };
+        let mut roots: BTreeSet<PathBuf> = place::project_root().into_iter().collect();
+        let of_projects =
+            self.features.iter().filter(|read| read.location.source == FeatureSource::Project);
+        roots.extend(of_projects.map(|read| read.location.root()));
+        let (mut project, mut warnings) = (Vec::new(), Vec::new());
+        for root in roots {
+            let (rules, lax) = permission::of_project(&root).map_err(|error| error.diagnostic())?;
+            project.extend(rules);
+            warnings.extend(lax);
+        }
+        Ok((Permissions { user, project }, warnings))
+    }
+
     fn meet(&self, folders: &Folders) {
         let met = self.subjects.iter().map(|(subject, path)| {
             let Subject { id, root, .. } = subject.clone();
@@ -188,7 +224,8 @@ impl Workspace {
     /// Installs what can be installed under a policy. Calls are counted on where the catalog that
     /// stood `before` counts them.
     pub fn install(&self, policy: HostPolicy, before: Option<&Catalog>) -> Catalog {
-        let mut builder = FeatureRegistryBuilder::new(policy).limits(self.limits.clone());
+        let mut builder =
+            FeatureRegistryBuilder::new(policy).limits(self.limits.clone()).sink(self.bus.sink());
         if let Some(before) = before {
             builder = builder.in_flight(before.in_flight().clone());
         }

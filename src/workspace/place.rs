@@ -121,6 +121,12 @@ fn project_folder() -> Option<Found> {
     None
 }
 
+/// The root of the project that this folder belongs to.
+pub(super) fn project_root() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?.canonicalize().ok()?;
+    here.ancestors().find(|folder| is_project_root(folder)).map(Path::to_owned)
+}
+
 /// Whether a user who is neither this one nor the system's put a folder of features where it is: below
 /// a folder that everybody may write to, such as `/tmp`, anyone can.
 #[cfg(unix)]

@@ -236,6 +236,20 @@ impl Reloader {
         Some((about.modified().ok()?, about.len()))
     }
 
+    /// Holds calls against the rules as they stand on disk now. Where those cannot be understood, the
+    /// ones that held go on, and the problem is given.
+    fn refresh_permissions(&self) -> Vec<Diagnostic> {
+        match self.workspace.permissions(self.folders.as_ref()) {
+            Ok((permissions, warnings)) => {
+                if permissions != *self.pod.permissions() {
+                    self.pod.set_permissions(permissions);
+                }
+                warnings
+            }
+            Err(problem) => vec![problem],
+        }
+    }
+
     /// Plans and installs what stands in the workspace, and puts it in the place of the catalog.
     fn swap(&self) -> Result<Vec<Diagnostic>, Diagnostic> {
         let (policy, warnings) = match &self.folders {
@@ -373,6 +387,7 @@ impl Listening {
         // What is not in the catalog is told once it is.
         (self.untold, changes) =
             all.into_iter().partition(|change| self.is_behind && change.what.is_installed());
+        problems.extend(self.reloader.refresh_permissions());
         let wanted = self.reloader.wanted(&self.reloader.files(), &folders);
         let followed = self.watch.follow(&wanted, changed);
         problems.extend(followed.errors.iter().map(unwatched));

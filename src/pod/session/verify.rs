@@ -162,7 +162,14 @@ impl Check<'_> {
                 }
             }
             Entry::Act { .. } => self.verified.acts += 1,
-            Entry::Open { .. } | Entry::Cut { .. } => (),
+            Entry::Decision { event, hooks, decision, .. } => {
+                self.body(place, &event);
+                self.body(place, &decision);
+                for made in hooks.iter().filter_map(|hook| hook.decision.as_ref()) {
+                    self.body(place, made);
+                }
+            }
+            Entry::Permission { .. } | Entry::Open { .. } | Entry::Cut { .. } => (),
         }
     }
 
