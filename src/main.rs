@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let Arguments { global, command } = Arguments::read();
     cli::run(&global, |output| match command {
         Command::New(command) => cli::new::run(&command, output),
+        Command::Init(command) => cli::init::run(&command, output),
         Command::Check(command) => cli::check::run(&command, output),
         Command::List(command) => cli::list::run(&command, output),
         Command::Describe(command) => cli::describe::run(&command, output),
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Dev(command) => cli::dev::run(&command, output),
         #[cfg(feature = "mcp")]
         Command::Serve(command) => cli::serve::run(&command, output),
+        Command::Completions(command) => cli::completions::run(&command, output),
         Command::SandboxProcess => cli::sandbox_process::run(output),
     })
 }

@@ -24,6 +24,7 @@ mod reload;
 #[cfg(all(unix, feature = "http"))]
 mod requests;
 mod scripts;
+mod setup;
 
 /// Counts allocations, as a program that embeds the crate does.
 #[global_allocator]

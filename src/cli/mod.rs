@@ -5,10 +5,12 @@
 
 pub mod call;
 pub mod check;
+pub mod completions;
 pub mod describe;
 pub mod dev;
 pub mod enable;
 pub mod grant;
+pub mod init;
 pub mod list;
 pub mod log;
 pub mod new;
@@ -129,6 +131,8 @@ pub enum ColorWhen {
 pub enum Command {
     /// Write a small, complete feature to begin with.
     New(new::NewArguments),
+    /// Make the folder of a project's features.
+    Init(init::InitArguments),
     /// Find every mistake in features, without running them.
     Check(check::CheckArguments),
     /// List features: their tools, their hooks, what they were granted and why not more.
@@ -162,6 +166,8 @@ pub enum Command {
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),
+    /// Print what a shell needs to complete commands and flags.
+    Completions(completions::CompletionsArguments),
     /// Run calls for another peasy, which starts this for `--isolate process`.
     #[command(name = sandbox_process::NAME, hide = true)]
     SandboxProcess,
