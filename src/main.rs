@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Command::Dev(command) => cli::dev::run(&command, output),
         #[cfg(feature = "mcp")]
         Command::Serve(command) => cli::serve::run(&command, output),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(command) => cli::client::run(&command, output),
         Command::Completions(command) => cli::completions::run(&command, output),
         Command::SandboxProcess => cli::sandbox_process::run(output),
     })

@@ -160,3 +160,238 @@ fn a_shell_reads_its_completions() {
     let Ok(answer) = Command::new("bash").args(["-c", &ask]).output() else { return };
     assert_eq!(String::from_utf8_lossy(&answer.stdout), "describe\n");
 }
+
+const GREET: &str = "/// Greet.\n/// @tool\nfn greet() { \"hello\" }\n";
+
+/// Installs `greet.rhai` for a client whose file holds `before`, and gives the file.
+fn installed(person: &Person, client: &str, file: &str, before: Option<&str>) -> String {
+    person.write("work/greet.rhai", GREET);
+    if let Some(before) = before {
+        person.write(file, before);
+    }
+    let (code, said) = person.says(&["mcp", "install", client, "greet.rhai"]);
+    assert_eq!(code, Some(0), "{client}: {said}");
+    assert!(
+        said.contains(&format!("undo       peasy mcp uninstall {client} --name greet")),
+        "{said}"
+    );
+    person.named(&person.read(file))
+}
+
+#[test]
+fn each_client_gets_its_own_words() {
+    for (client, file, expected) in [
+        (
+            "claude-code",
+            "home/.claude.json",
+            "{\n  \"mcpServers\": {\n    \"greet\": {\n      \"type\": \"stdio\",\n      \"command\": \"PEASY\",\n      \
+             \"args\": [\"serve\", \"WORK/greet.rhai\"]\n    }\n  }\n}\n",
+        ),
+        (
+            "codex",
+            "home/.codex/config.toml",
+            "[mcp_servers.greet]\ncommand = \"PEASY\"\nargs = [\"serve\", \"WORK/greet.rhai\"]\n",
+        ),
+        (
+            "cursor",
+            "home/.cursor/mcp.json",
+            "{\n  \"mcpServers\": {\n    \"greet\": {\n      \"type\": \"stdio\",\n      \"command\": \"PEASY\",\n      \
+             \"args\": [\"serve\", \"WORK/greet.rhai\"]\n    }\n  }\n}\n",
+        ),
+        #[cfg(target_os = "linux")]
+        (
+            "zed",
+            "home/.config/zed/settings.json",
+            "{\n  \"context_servers\": {\n    \"greet\": {\n      \"command\": \"PEASY\",\n      \
+             \"args\": [\"serve\", \"WORK/greet.rhai\"]\n    }\n  }\n}\n",
+        ),
+        #[cfg(unix)]
+        (
+            "opencode",
+            "home/.config/opencode/opencode.json",
+            "{\n  \"mcp\": {\n    \"greet\": {\n      \"type\": \"local\",\n      \"command\": [\"PEASY\", \"serve\", \
+             \"WORK/greet.rhai\"],\n      \"enabled\": true\n    }\n  }\n}\n",
+        ),
+        #[cfg(target_os = "linux")]
+        (
+            "vscode",
+            "home/.config/Code/User/mcp.json",
+            "{\n  \"servers\": {\n    \"greet\": {\n      \"type\": \"stdio\",\n      \"command\": \"PEASY\",\n      \
+             \"args\": [\"serve\", \"WORK/greet.rhai\"]\n    }\n  }\n}\n",
+        ),
+    ] {
+        let person = Person::new();
+        assert_eq!(installed(&person, client, file, None), expected, "{client}");
+        let (code, said) = person.says(&["mcp", "install", client, "greet.rhai"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("nothing was changed"), "{client}: {said}");
+        assert_eq!(person.named(&person.read(file)), expected, "{client}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_file_stays_to_the_letter() {
+    let person = Person::new();
+    let settings = "// My settings.\n{\n    \"theme\": \"One\", // dark\n    \"context_servers\": {\n        /* the old one */\n        \
+                    \"other\": { \"command\": \"npx\", \"args\": [\"a\"], },\n    },\n    \"vim_mode\": true,\n}\n";
+    let after = installed(&person, "zed", "home/.config/zed/settings.json", Some(settings));
+    let new = "        \"greet\": {\n            \"command\": \"PEASY\",\n            \
+               \"args\": [\"serve\", \"WORK/greet.rhai\"],\n        },\n";
+    let expected = settings.replace("\"a\"], },\n    },", &format!("\"a\"], }},\n{new}    }},"));
+    assert_eq!(after, expected);
+
+    let config = "# mine\r\nmodel = \"m\" # best\r\n\r\n[mcp_servers.other]\r\ncommand = \"npx\"\r\n\r\n[tui]\r\ntheme = \"x\"\r\n";
+    let after = installed(&person, "codex", "home/.codex/config.toml", Some(config));
+    assert_eq!(after.matches('\n').count(), after.matches("\r\n").count(), "{after:?}");
+    for line in config.lines() {
+        assert!(after.lines().any(|other| other == line), "{line:?} is lost:\n{after}");
+    }
+    assert!(after.contains("[mcp_servers.greet]\r\ncommand = \"PEASY\"\r\n"), "{after}");
+
+    let windows = "{\r\n\t\"mcpServers\": {}\r\n}\r\n";
+    let after = installed(&person, "cursor", "home/.cursor/mcp.json", Some(windows));
+    assert_eq!(after.matches('\n').count(), after.matches("\r\n").count(), "{after:?}");
+    assert!(after.contains("\r\n\t\t\"greet\": {\r\n"), "{after:?}");
+}
+
+#[test]
+fn the_second_shape_of_opencode_is_kept() {
+    let person = Person::new();
+    let before = "{\n  \"mcp\": {\n    \"servers\": {\n      \"a\": { \"type\": \"local\", \"command\": [\"x\"] }\n    }\n  }\n}\n";
+    let after =
+        installed(&person, "opencode", "home/.config/opencode/opencode.jsonc", Some(before));
+    let read: serde_json::Value = serde_json::from_str(&after).expect("JSON");
+    assert_eq!(read["mcp"]["servers"]["greet"]["command"][0], "PEASY", "{after}");
+    assert_eq!(read["mcp"]["servers"]["greet"].get("enabled"), None);
+    let (code, said) = person.says(&["mcp", "uninstall", "opencode", "--name", "greet"]);
+    assert_eq!(code, Some(0), "{said}");
+    let back = person.read("home/.config/opencode/opencode.jsonc");
+    let (back, before): (serde_json::Value, serde_json::Value) =
+        (serde_json::from_str(&back).expect("JSON"), serde_json::from_str(before).expect("JSON"));
+    assert_eq!(back, before);
+}
+
+#[test]
+fn a_file_that_cannot_be_understood_is_not_touched() {
+    for (client, file, text) in [
+        ("claude-code", "home/.claude.json", "{ \"mcpServers\": {"),
+        ("claude-code", "home/.claude.json", "[]"),
+        ("cursor", "home/.cursor/mcp.json", "{ \"mcpServers\": [] }"),
+        ("cursor", "home/.cursor/mcp.json", "{ \"mcpServers\": {}, \"mcpServers\": {} }"),
+        ("cursor", "home/.cursor/mcp.json", "{ mcpServers: {} }"),
+        ("codex", "home/.codex/config.toml", "model = "),
+        ("codex", "home/.codex/config.toml", "mcp_servers = 1"),
+    ] {
+        let person = Person::new();
+        person.write("work/greet.rhai", GREET);
+        person.write(file, text);
+        let (code, said) = person.says(&["mcp", "install", client, "greet.rhai", "--force"]);
+        assert_eq!(code, Some(2), "{text}: {said}");
+        assert!(said.contains("error[mcp/client-file]"), "{text}: {said}");
+        assert_eq!(person.read(file), text);
+        let (code, said) = person.says(&["mcp", "list"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("warning[mcp/client-file]"), "{text}: {said}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_is_not_taken_away() {
+    let person = Person::new();
+    person.write("work/greet.rhai", GREET);
+    let file = "home/.cursor/mcp.json";
+    let before =
+        "{ \"mcpServers\": { \"greet\": { \"command\": \"npx\", \"args\": [\"greet it\"] } } }\n";
+    person.write(file, before);
+    let (code, said) = person.says(&["mcp", "install", "cursor", "greet.rhai"]);
+    assert_eq!(code, Some(2), "{said}");
+    for words in
+        ["error[mcp/client-name]", "it has  npx 'greet it'", "not     PEASY serve WORK/greet.rhai"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(person.read(file), before);
+    let (code, said) = person.says(&["mcp", "uninstall", "cursor", "--name", "greet"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("does not run peasy"), "{said}");
+    assert_eq!(person.read(file), before);
+    let (code, said) = person.says(&["mcp", "install", "cursor", "greet.rhai", "--force"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("changed `greet`"), "{said}");
+    assert!(person.named(&person.read(file)).contains("\"command\": \"PEASY\""));
+    let (code, said) = person.says(&["mcp", "uninstall", "cursor", "--name", "greet"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = person.says(&["mcp", "uninstall", "cursor", "--name", "greet"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("there is no server `greet`"), "{said}");
+}
+
+#[test]
+fn a_dry_run_shows_the_difference_and_changes_nothing() {
+    let person = Person::new();
+    person.write("work/greet.rhai", GREET);
+    let config = "# mine\nmodel = \"m\"\n";
+    person.write("home/.codex/config.toml", config);
+    let (code, said) = person.says(&["mcp", "install", "codex", "greet.rhai", "--dry-run"]);
+    assert_eq!(code, Some(0), "{said}");
+    for line in [
+        "--- HOME/.codex/config.toml\n",
+        " # mine\n",
+        "+[mcp_servers.greet]\n",
+        "+command = \"PEASY\"\n",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert_eq!(person.read("home/.codex/config.toml"), config);
+    let (code, said) = person.says(&["mcp", "install", "claude-code", "greet.rhai", "--dry-run"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!person.home().join(".claude.json").exists(), "{said}");
+}
+
+#[test]
+fn a_project_has_its_own_file_and_its_own_features() {
+    let person = Person::new();
+    let (code, said) = person.says(&["mcp", "install", "claude-code", "--project"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("peasy init"), "{said}");
+    assert_eq!(person.says(&["init"]).0, Some(0));
+    let (code, said) = person.says(&["mcp", "install", "claude-code"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("written down with `--project`"), "{said}");
+    let (code, said) = person.says(&["mcp", "install", "claude-code", "--project"]);
+    assert_eq!(code, Some(0), "{said}");
+    let file = person.named(&person.read("work/.mcp.json"));
+    assert!(file.contains("\"peasy\": {") && file.contains("\"WORK/.peasy/features\""), "{file}");
+    let (code, said) = person.says(&["mcp", "list", "--json"]);
+    assert_eq!(code, Some(0), "{said}");
+    let listed: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let [one] = &listed["servers"].as_array().expect("a list")[..] else { panic!("{said}") };
+    let words = ["client", "scope", "name"].map(|key| one[key].as_str().expect("text"));
+    assert_eq!(words, ["Claude Code", "project", "peasy"]);
+    assert_eq!(one["problem"], serde_json::Value::Null);
+    fs::remove_dir_all(person.work().join(".peasy")).expect("it is ours");
+    let (_, said) = person.says(&["mcp", "list"]);
+    assert!(
+        said.contains("problem: there is no `WORK/.peasy/features`, which it serves"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_was_installed_starts_as_it_is_written() {
+    let person = Person::new();
+    assert_eq!(person.says(&["init"]).0, Some(0));
+    assert_eq!(person.says(&["mcp", "install", "claude-code", "--project"]).0, Some(0));
+    let file: serde_json::Value =
+        serde_json::from_str(&person.read("work/.mcp.json")).expect("JSON");
+    let server = &file["mcpServers"]["peasy"];
+    let words = server["args"].as_array().expect("a list").iter();
+    let mut command = Command::new(server["command"].as_str().expect("a program"));
+    command.args(words.map(|word| word.as_str().expect("text")));
+    // From a folder of the client's own choosing.
+    command.current_dir("/").env_clear().env("HOME", person.home());
+    let mut client = crate::client::Client::start(&mut command);
+    assert_eq!(client.tools(), ["greet"]);
+    drop(client.child.stdin.take());
+    client.child.wait().expect("the server ends with its client");
+}

@@ -5,6 +5,8 @@
 
 pub mod call;
 pub mod check;
+#[cfg(feature = "mcp")]
+pub mod client;
 pub mod completions;
 pub mod describe;
 pub mod dev;
@@ -30,6 +32,8 @@ mod exit;
 mod output;
 mod policy;
 mod reload;
+#[cfg(feature = "mcp")]
+mod replace;
 mod subject;
 mod workspace;
 
@@ -166,6 +170,9 @@ pub enum Command {
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),
+    /// Write peasy down in the configuration of MCP clients.
+    #[cfg(feature = "mcp")]
+    Mcp(client::McpArguments),
     /// Print what a shell needs to complete commands and flags.
     Completions(completions::CompletionsArguments),
     /// Run calls for another peasy, which starts this for `--isolate process`.

@@ -32,4 +32,5 @@ pub mod source;
 pub mod testing;
 mod value;
 
+pub use host::diff::differences;
 pub use invoke::MemoryBound;
