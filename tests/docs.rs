@@ -273,7 +273,18 @@ fn examples(help: &str) -> Vec<String> {
 fn examples_of_the_help_can_be_copied() {
     let anywhere = tempfile::tempdir().expect("a temporary folder");
     let mut commands = examples(&run(anywhere.path(), "peasy --help"));
-    for command in ["new", "completions", "check", "list", "describe", "call", "test", "serve"] {
+    for command in [
+        "new",
+        "completions",
+        "doctor",
+        "fmt",
+        "check",
+        "list",
+        "describe",
+        "call",
+        "test",
+        "serve",
+    ] {
         let help = run(anywhere.path(), &format!("peasy {command} --help"));
         assert!(help.contains("Examples:"), "{command} shows no examples");
         commands.extend(examples(&help));

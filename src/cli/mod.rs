@@ -11,6 +11,7 @@ pub mod completions;
 pub mod describe;
 pub mod dev;
 pub mod enable;
+pub mod fmt;
 pub mod grant;
 pub mod init;
 pub mod list;
@@ -32,7 +33,6 @@ mod exit;
 mod output;
 mod policy;
 mod reload;
-#[cfg(feature = "mcp")]
 mod replace;
 mod subject;
 mod workspace;
@@ -147,6 +147,8 @@ pub enum Command {
     Call(call::CallArguments),
     /// Run the tests and examples of features.
     Test(test::TestArguments),
+    /// Lay scripts out in one way, without changing what they mean.
+    Fmt(fmt::FmtArguments),
     /// Let a feature do what it asks for.
     Grant(grant::GrantCommand),
     /// Take back what a feature was granted.

@@ -12,6 +12,7 @@ mod call;
 mod compile;
 mod engine;
 mod explain;
+mod format;
 mod frame;
 mod guard;
 mod host;
