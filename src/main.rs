@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Serve(command) => cli::serve::run(&command, output),
         #[cfg(feature = "mcp")]
         Command::Mcp(command) => cli::client::run(&command, output),
+        Command::Doctor(command) => cli::doctor::run(&command, output),
         Command::Completions(command) => cli::completions::run(&command, output),
         Command::SandboxProcess => cli::sandbox_process::run(output),
     })

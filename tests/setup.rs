@@ -395,3 +395,107 @@ fn what_was_installed_starts_as_it_is_written() {
     drop(client.child.stdin.take());
     client.child.wait().expect("the server ends with its client");
 }
+
+/// What `doctor --json` finds in an area: states and texts.
+fn found(person: &Person, area: &str) -> (Option<i32>, Vec<(String, String)>) {
+    let output = person.command(&["doctor", "--json"]).output().expect("it runs");
+    let text = person.named(&String::from_utf8(output.stdout).expect("UTF-8"));
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let findings = report["findings"].as_array().expect("a list").iter();
+    let text =
+        |finding: &serde_json::Value, key: &str| finding[key].as_str().expect("text").to_owned();
+    let found = findings.filter(|finding| finding["area"] == area);
+    let found = found.map(|finding| (text(finding, "state"), text(finding, "text"))).collect();
+    (output.status.code(), found)
+}
+
+#[track_caller]
+fn has(found: &[(String, String)], state: &str, words: &str) {
+    let is_it = |(found, text): &(String, String)| found == state && text.contains(words);
+    assert!(found.iter().any(is_it), "no {state} with `{words}`: {found:#?}");
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_with_a_new_project_and_changes_nothing() {
+    let person = Person::new();
+    assert_eq!(person.says(&["init"]).0, Some(0));
+    let before = files(&person.home());
+    let (code, said) = person.says(&["doctor"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("ok       project:greet (.peasy/features/greet.rhai): 1 tool, 0 hooks"),
+        "{said}"
+    );
+    assert!(!said.contains("problem  "), "{said}");
+    assert_eq!(files(&person.home()), before);
+}
+
+#[test]
+fn doctor_says_which_features_do_not_run_and_why() {
+    let person = Person::new();
+    person.write("work/.peasy/features/broken.rhai", "fn f( {");
+    person.write(
+        "work/.peasy/features/guard.rhai",
+        "/// Guard.\n/// @hook pre_tool_call\nfn guard(event) { }\n",
+    );
+    person.write("work/.peasy/features/off.rhai", GREET);
+    assert_eq!(person.says(&["disable", ".peasy/features/off.rhai"]).0, Some(0));
+    let (code, found) = found(&person, "features");
+    assert_eq!(code, Some(1), "only features are broken: {found:#?}");
+    has(&found, "problem", "broken.rhai is broken");
+    has(&found, "warning", "project:guard");
+    has(&found, "warning", "project:off (.peasy/features/off.rhai)");
+}
+
+#[test]
+fn doctor_says_what_of_the_users_has_to_be_mended() {
+    let person = Person::new();
+    person.write("home/.config/peasy/policy.toml", "what = ");
+    person.write("home/.config/peasy/config.toml", "isolate = \"box\"\n");
+    let (code, settings) = found(&person, "settings");
+    assert_eq!(code, Some(2));
+    has(&settings, "problem", "[config/policy]");
+    has(&settings, "problem", "[config/settings]");
+    has(&found(&person, "features").1, "warning", "[cli/no-features]");
+}
+
+#[cfg(unix)]
+#[test]
+fn doctor_sees_who_may_write_to_the_configuration() {
+    use std::os::unix::fs::PermissionsExt;
+    let person = Person::new();
+    let config = person.home().join(".config/peasy");
+    fs::create_dir_all(&config).expect("the folder takes it");
+    fs::set_permissions(&config, PermissionsExt::from_mode(0o777)).expect("it is ours");
+    let (code, folders) = found(&person, "folders");
+    assert_eq!(code, Some(2));
+    has(&folders, "problem", "may be written to by others");
+}
+
+#[test]
+fn doctor_sees_a_damaged_log_a_damaged_store_and_a_client_that_cannot_start() {
+    let person = Person::new();
+    let keeper = "//! @request store\n\n/// Keep.\n/// @tool\nfn keep() { store::incr(\"n\") }\n";
+    person.write("work/keep.rhai", keeper);
+    let (code, said) = person.says(&["call", "keep.rhai", "keep"]);
+    assert_eq!(code, Some(0), "{said}");
+    has(&found(&person, "log").1, "ok", "whole");
+    has(&found(&person, "stores").1, "ok", "1 readable store");
+    let state = person.home().join(".local/state/peasy");
+    let log = state.join("sessions/default/log.jsonl");
+    let text = fs::read_to_string(&log).expect("text");
+    fs::write(&log, text.replacen("keep", "kept", 1)).expect("it is ours");
+    let mut stores = fs::read_dir(state.join("stores")).expect("a folder");
+    let store = stores.find_map(|entry| {
+        let path = entry.expect("a readable entry").path();
+        path.extension().is_some_and(|ending| ending == "sqlite").then_some(path)
+    });
+    fs::write(store.expect("it was made"), "no store").expect("it is ours");
+    assert_eq!(person.says(&["mcp", "install", "cursor", "keep.rhai"]).0, Some(0));
+    fs::remove_file(person.work().join("keep.rhai")).expect("it is ours");
+    let (code, log) = found(&person, "log");
+    assert_eq!(code, Some(2));
+    has(&log, "problem", "wrong; first: ");
+    assert!(found(&person, "stores").1.iter().any(|(state, _)| state == "problem"));
+    has(&found(&person, "clients").1, "problem", "there is no `WORK/keep.rhai`, which it serves");
+}

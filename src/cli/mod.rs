@@ -10,6 +10,7 @@ pub mod client;
 pub mod completions;
 pub mod describe;
 pub mod dev;
+pub mod doctor;
 pub mod enable;
 pub mod fmt;
 pub mod grant;
@@ -172,6 +173,8 @@ pub enum Command {
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),
+    /// Look at everything that peasy needs, and say what is wrong and what to do.
+    Doctor(doctor::DoctorArguments),
     /// Write peasy down in the configuration of MCP clients.
     #[cfg(feature = "mcp")]
     Mcp(client::McpArguments),
