@@ -482,10 +482,10 @@ fn doctor_sees_a_damaged_log_a_damaged_store_and_a_client_that_cannot_start() {
     has(&found(&person, "log").1, "ok", "whole");
     has(&found(&person, "stores").1, "ok", "1 readable store");
     let state = person.home().join(".local/state/peasy");
-    let log = state.join("sessions/default/log.jsonl");
+    let log = state.join("session/default/log.jsonl");
     let text = fs::read_to_string(&log).expect("text");
     fs::write(&log, text.replacen("keep", "kept", 1)).expect("it is ours");
-    let mut stores = fs::read_dir(state.join("stores")).expect("a folder");
+    let mut stores = fs::read_dir(state.join("store")).expect("a folder");
     let store = stores.find_map(|entry| {
         let path = entry.expect("a readable entry").path();
         path.extension().is_some_and(|ending| ending == "sqlite").then_some(path)

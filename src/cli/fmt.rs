@@ -20,9 +20,10 @@ use std::path::{Path, PathBuf};
 /// Lays scripts out in one way, without changing what they mean.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Indents by what is open, puts spaces round operators, takes white space from the ends of lines, and moves a
-description behind a tag to the line below it. Lines are neither joined nor split; strings and comments stay
-to the letter. A grant that holds for one text of a feature has to be given anew.
+Indents by what is open, puts spaces round operators, takes white space from the ends of lines,
+and moves a description behind a tag to the line below it. Lines are neither joined nor split;
+strings and comments stay to the letter. A grant that holds for one text of a feature has to be
+given anew.
 
 Examples:
   peasy fmt                        the scripts of this project, and your own

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 /// Makes the folder of a project's features, with a small one to begin with.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes `.peasy/README.md` and, where there is no feature yet, `.peasy/features/greet.rhai`. What is there
-already stays as it is. What features keep is in your own state folder, so there is nothing to ignore.
+Writes `.peasy/README.md` and, where there is no feature yet, `.peasy/features/greet.rhai`. What
+is there already stays as it is. What features keep is in your own state folder, so there is
+nothing to ignore.
 
 Examples:
   peasy init            the project of this folder

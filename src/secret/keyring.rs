@@ -59,7 +59,7 @@ fn entry(name: &SecretName) -> Result<keyring::Entry, String> {
 /// Whether there is a keyring, and if not, why. It may take as long as it likes.
 #[cfg(feature = "keyring")]
 pub fn keyring_status() -> Result<(), String> {
-    keyring::Entry::store_status().as_ref().map(|_| ()).map_err(|reason| without_bytes(reason))
+    keyring::Entry::store_status().as_ref().map(|_| ()).map_err(without_bytes)
 }
 
 /// There is none.

@@ -68,9 +68,9 @@ struct PlaceArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file names this program and the features by absolute paths, for clients start servers in folders of their
-own choosing. What else stands in it stays as it is, comments too. A file for a project holds paths of this
-machine; share it only where they are right for others.
+The file names this program and the features by absolute paths, for clients start servers in
+folders of their own choosing. What else stands in it stays as it is, comments too. A file for a
+project holds paths of this machine; share it only where they are right for others.
 
 Examples:
   peasy mcp install claude-code .peasy/features --dry-run
@@ -186,7 +186,7 @@ impl Opened {
     }
 
     /// The servers of each shape that the file has.
-    fn servers(&self) -> Result<Vec<(&'static Shape, Vec<(String, Value)>)>, Box<Diagnostic>> {
+    fn servers(&self) -> Result<Vec<(&'static Shape, Servers)>, Box<Diagnostic>> {
         let mut found = Vec::new();
         for shape in self.client.shapes {
             let read = match self.client.format {
@@ -245,6 +245,9 @@ impl Opened {
         Ok(())
     }
 }
+
+/// Servers by their names.
+type Servers = Vec<(String, Value)>;
 
 /// A byte order mark, which some editors of Windows write.
 const MARK: char = '\u{feff}';

@@ -15,8 +15,8 @@ use serde::Serialize;
 /// Looks at everything that peasy needs, and says what is wrong and what to do.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Changes nothing, and calls nothing of a feature. Ends with 0 where nothing is wrong, warnings included; with 1
-where only features are broken; with 2 where something of yours has to be mended.
+Changes nothing, and calls nothing of a feature. Ends with 0 where nothing is wrong, warnings
+included; with 1 where only features are broken; with 2 where something of yours has to be mended.
 
 Examples:
   peasy doctor

@@ -199,7 +199,7 @@ fn sessions(folders: &Folders, all: &mut Findings) {
         let name = session.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let size = std::fs::read_dir(session).into_iter().flatten().filter_map(|entry| {
             let about = entry.ok()?.metadata().ok()?;
-            about.is_file().then(|| about.len())
+            about.is_file().then_some(about.len())
         });
         let size: u64 = size.sum();
         let whole = format!("peasy log verify --session {}", crate::diagnostic::shell_word(&name));

@@ -127,6 +127,6 @@ pub(super) fn terminal(output: &Output, all: &mut Findings) {
     let shown = |is_terminal| if is_terminal { "a terminal" } else { "no terminal" };
     let (out, input) = (std::io::stdout().is_terminal(), std::io::stdin().is_terminal());
     let colours = if output.is_coloured() { "colours" } else { "no colours" };
-    let questions = if input { "" } else { "; nobody is asked, for standard input is none" };
+    let questions = if input { "" } else { "; standard input is none, so nobody is asked" };
     all.ok("terminal", format!("standard output is {}, {colours}{questions}", shown(out)));
 }

@@ -1,5 +1,7 @@
 //! Laying out: what is changed, what is not, and that twice is once.
 
+#![allow(clippy::disallowed_methods, reason = "reads the scripts of the repository")]
+
 use super::format;
 use std::path::{Path, PathBuf};
 
@@ -138,7 +140,6 @@ fn deep(check: impl FnOnce() + Send + 'static) {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "reads the scripts of the repository")]
 fn every_script_of_the_repository_means_what_it_did() {
     deep(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -166,7 +167,6 @@ fn every_script_of_the_repository_means_what_it_did() {
 /// White space thrown about between the lines and words of a script changes what comes out of `fmt` in
 /// nothing but where lines break.
 #[test]
-#[allow(clippy::disallowed_methods, reason = "reads the scripts of the repository")]
 fn spaces_thrown_about_are_put_in_order() {
     use proptest::prelude::*;
     deep(|| {
