@@ -10,6 +10,7 @@ mod client;
 mod docs;
 mod durability;
 mod feature_api;
+mod format;
 mod hooks;
 #[cfg(unix)]
 mod isolate;
@@ -24,6 +25,7 @@ mod reload;
 #[cfg(all(unix, feature = "http"))]
 mod requests;
 mod scripts;
+mod setup;
 
 /// Counts allocations, as a program that embeds the crate does.
 #[global_allocator]

@@ -104,6 +104,16 @@ pub(crate) const STORES: &str = "store";
 /// The folder of sessions below a state folder.
 pub(crate) const SESSIONS: &str = "session";
 
+/// The folder with a folder for each session, below the state folder.
+pub fn sessions_folder(state: &Path) -> PathBuf {
+    state.join(SESSIONS)
+}
+
+/// The folder with the stores of features, below the state folder.
+pub fn stores_folder(state: &Path) -> PathBuf {
+    state.join(STORES)
+}
+
 impl PodOptions {
     /// The folder of the session.
     pub fn session_folder(&self) -> PathBuf {

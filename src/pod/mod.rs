@@ -12,6 +12,6 @@ pub mod session;
 mod sink;
 
 pub use background::{Background, Ended, MOST_WORK, Stop};
-pub use host::{Features, Pod, PodError, PodOptions};
+pub use host::{Features, Pod, PodError, PodOptions, sessions_folder, stores_folder};
 pub use pipeline::{EndVerdict, Heard, HookReport, RequestVerdict};
 pub use sink::{Bus, Listener, MOST_WAITING};
