@@ -35,8 +35,11 @@ use std::time::{Duration, Instant, SystemTime};
 const QUIET: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// How long a file may be gone, or empty, in the middle of being replaced.
+/// How long a file may be gone in the middle of being replaced.
 const GONE: Duration = Duration::from_millis(250);
+
+/// How long it may be empty: whoever opened it to write has still to do so, however busy the system is.
+const EMPTY: Duration = Duration::from_secs(2);
 
 /// How long the tests of one save may take; then it is taken untested, with a warning.
 const TESTS: Duration = Duration::from_secs(1);
@@ -534,7 +537,8 @@ impl Listening {
             // One that is emptied again and again is written again and again.
             let known = known.filter(|_| !is_emptied_now(&read.location.path));
             let since = known.map_or_else(Instant::now, |gone| gone.since);
-            if since.elapsed() >= GONE || new.iter().any(|new| new.shares_a_tool(&read)) {
+            let patience = if is_empty(&read.location.path) { EMPTY } else { GONE };
+            if since.elapsed() >= patience || new.iter().any(|new| new.shares_a_tool(&read)) {
                 changes.push(Change::of(&read, What::Removed));
             } else {
                 features.push(Arc::clone(&read));
