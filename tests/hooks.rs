@@ -327,5 +327,6 @@ fn the_server_asks_hooks_and_permissions() {
     let asked: Value =
         serde_json::from_str(&asked).unwrap_or_else(|error| panic!("{error}: {asked}"));
     assert_eq!(asked, json!({ "pre_tool_call": 2, "post_tool_call": 1 }));
+    drop(client.child.stdin.take());
     client.rest();
 }
