@@ -447,7 +447,7 @@ struct Begun {
 enum StoreState {
     /// The call has not asked for it.
     Untouched,
-    Leased(Lease),
+    Leased(Box<Lease>),
     /// The call is over; nothing that still runs of it gets at the store.
     Closed,
 }
@@ -553,10 +553,10 @@ impl State {
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
         if let (StoreState::Untouched, Some(begun)) = (&self.store, &self.begun) {
             let lease = stores.lease(&begun.owner, begun.quota, begun.deadline)?;
-            self.store = StoreState::Leased(lease);
+            self.store = StoreState::Leased(Box::new(lease));
         }
         match &mut self.store {
-            StoreState::Leased(lease) => Ok(lease),
+            StoreState::Leased(lease) => Ok(&mut **lease),
             StoreState::Untouched | StoreState::Closed => Err(StoreError::Closed),
         }
     }
@@ -651,7 +651,7 @@ impl Transaction for PodTransaction {
                 Ok(())
             }
             StoreState::Leased(lease) if lease.is_changed() || !ending.notices.is_empty() => {
-                self.commit_staged(about, lease, result, ending)
+                self.commit_staged(about, *lease, result, ending)
             }
             _ => log
                 .append(&Entry::Call {
