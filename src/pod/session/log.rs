@@ -202,10 +202,11 @@ impl SessionLog {
     ///
     /// The file cannot be written.
     pub fn body(&self, value: &Value) -> Result<Body, LogError> {
-        let text = value.to_string();
-        if text.len() <= INLINE {
+        // Most values stand in the line, and are written there: here they are only measured.
+        if fits_in_line(value) {
             return Ok(Body::Value(value.clone()));
         }
+        let text = value.to_string();
         let sha256 = hash_of(text.as_bytes());
         let path = self.folder.join(BODIES).join(&sha256);
         let bytes = text.len() as u64;
@@ -370,6 +371,22 @@ fn keep_synced(writer: &Arc<Writer>) {
     if let Err(reason) = thread {
         tracing::error!(%reason, "no thread could be started to bring the log to the disk");
     }
+}
+
+/// Whether `value` is short enough as JSON to stand in a line. Keeps no text.
+fn fits_in_line(value: &Value) -> bool {
+    struct Room(usize);
+    impl Write for Room {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(text.len()).ok_or(io::ErrorKind::WriteZero)?;
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    serde_json::to_writer(Room(INLINE), value).is_ok()
 }
 
 /// A name that no other process of any time has.
