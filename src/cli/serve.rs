@@ -34,7 +34,9 @@ const KEPT: u64 = 60_000;
 Examples:
   claude mcp add greet -- peasy serve /path/to/greet.rhai
   codex mcp add greet -- peasy serve /path/to/greet.rhai
-  peasy serve greet.rhai --http
+
+Over HTTP, until it is told to end:
+  peasy serve /path/to/greet.rhai --http
   claude mcp add greet --transport http http://127.0.0.1:7327/mcp
 
 Clients start the server in a folder of their own choosing: give absolute paths.

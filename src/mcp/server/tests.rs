@@ -10,7 +10,6 @@ use crate::feature::schema::{Arguments, Parameters as Form, Type};
 use crate::feature::testing::{Module, id, tool};
 use crate::mcp::message::{Parsed, parse};
 use crate::pod::{Pod, PodOptions};
-use crate::store::Durability;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -67,7 +66,7 @@ impl Peer {
         let options = PodOptions {
             state: folder.path().to_owned(),
             session: "test".to_owned(),
-            durability: Durability::Never,
+            durability: Default::default(),
             workspace: None,
             secrets: None,
             closed: Vec::new(),
