@@ -214,7 +214,7 @@ impl Call {
     }
 
     /// Nobody will answer the question.
-    pub fn give_up(mut self: Box<Self>) {
+    pub fn give_up(mut self) {
         if let Some(asked) = self.asked.take() {
             self.answer(&Outcome::failure(asked.failure));
         }

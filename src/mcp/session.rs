@@ -159,12 +159,12 @@ impl Session {
     }
 
     /// The calls that wait for a person, where nobody will answer any more.
-    pub fn unanswered(&self) -> Vec<Box<Call>> {
+    pub fn unanswered(&self) -> Vec<Call> {
         let mut state = self.state();
         let asking = |open: &Open| matches!(open, Open::Asking(..));
         let ids: Vec<_> =
             state.open.iter().filter(|(_, open)| asking(open)).map(|(id, _)| id.clone()).collect();
-        ids.iter().filter_map(|id| state.resume(id)).collect()
+        ids.iter().filter_map(|id| state.resume(id)).map(|call| *call).collect()
     }
 
     /// Takes up a request that is answered when the session ends; whether its id was free.

@@ -206,7 +206,10 @@ impl Pipe {
         let mut told = ToldToEnd::new()?;
         tokio::select! {
             () = self.over.told.notified() => (),
-            () = told.wait() => return Ok(self.over.tell(true)),
+            () = told.wait() => {
+                self.over.tell(true);
+                return Ok(());
+            }
         }
         // Input has ended; calls end by their own deadlines, or with the process.
         if !self.over.is_urgent.load(Ordering::Acquire) {
