@@ -242,11 +242,6 @@ impl Catalog {
         &self.diagnostics
     }
 
-    /// The bounds that calls of all features share.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// The count of calls in flight, for the catalog that comes after this one.
     pub fn in_flight(&self) -> &InFlight {
         &self.in_flight
