@@ -14,7 +14,7 @@ pub mod grant;
 pub mod hook;
 pub mod hook_event;
 pub mod id;
-mod measure;
+pub(crate) mod measure;
 pub mod permission;
 pub mod question;
 pub mod registry;

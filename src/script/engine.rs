@@ -53,7 +53,7 @@ pub(crate) fn runner(requested: &[Capability]) -> Engine {
     engine.set_max_map_size(0);
     engine.set_max_variables(10_000);
     engine.set_fail_on_invalid_map_property(false);
-    engine.on_progress(|_| meter::tick().map(|limit| Dynamic::from(Kill(limit))));
+    engine.on_progress(|_| meter::tick().map(|end| Dynamic::from(Kill(end))));
     engine.on_print(|text| print(Level::Info, text));
     engine.on_debug(|text, _, _| print(Level::Debug, text));
     engine

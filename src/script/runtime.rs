@@ -261,7 +261,8 @@ fn read_one(
     meter::begin(reading(memory, READ_TIME));
     let source = location.source.clone();
     let known = ScriptRuntime::known();
-    let mut outcome = Script::read(&location.path, source, known, limits, &meter::tick);
+    let ticks = || meter::tick().and_then(meter::End::limit);
+    let mut outcome = Script::read(&location.path, source, known, limits, &ticks);
     check_guards(&mut outcome);
     wear(thread, &meter::end());
     outcome

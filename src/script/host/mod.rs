@@ -4,6 +4,7 @@
 //! granted. The table knows modules that this host cannot provide as well, so that a script which
 //! asks for one gets a clear answer and not "unknown".
 
+pub(crate) mod ask;
 pub(crate) mod csv;
 pub(crate) mod date;
 pub(crate) mod diff;
@@ -131,7 +132,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
         granted("secret", secret::module),
         open("url", url::module),
         granted("store", store::module),
-        absent("ask", &[]),
+        granted("ask", ask::module),
         absent("memory", &[]),
         absent("pod", &[]),
         absent("provider", &[("call", 2)]),
