@@ -28,6 +28,7 @@ pub mod test;
 pub mod trust;
 
 mod argument;
+mod ask;
 mod consent;
 mod event;
 mod exit;

@@ -39,6 +39,9 @@ const COST: u64 = 50;
 /// Most bytes of a question's name.
 const MOST_NAME: usize = 64;
 
+/// Most bytes of a question in a message.
+const MOST_SHOWN: usize = 200;
+
 /// The field of a question that has only one.
 const ONLY: &str = "answer";
 
@@ -251,7 +254,7 @@ impl Said {
 impl Asked<'_> {
     /// The beginning of the question, for messages.
     fn shown(&self) -> &str {
-        prefix(self.text, 200)
+        prefix(self.text, MOST_SHOWN)
     }
 
     /// Puts the question: takes its answer, or ends the call where there is none. `bytes` are those of
@@ -396,6 +399,12 @@ fn worst(found: Vec<Mismatch>) -> Diagnostic {
 
 /// What a call says that ended with a question, to whoever cannot ask.
 pub(crate) fn unanswered() -> Diagnostic {
-    Diagnostic::operator("ask/unanswered", "a person has to answer a question before this goes on")
-        .help("call it where a person can be asked: at a terminal, or with a client that shows questions")
+    let text = frame::with(|frame| {
+        let question = frame.asking().0.question.as_ref();
+        Ok(question.map(|question| prefix(&question.text, MOST_SHOWN).to_owned()))
+    });
+    let text = text.ok().flatten().unwrap_or_default();
+    Diagnostic::operator("ask/unanswered", format!("a person has to answer first: {text}")).help(
+        "call it where a person can be asked: at a terminal, or with a client that shows questions",
+    )
 }
