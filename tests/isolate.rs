@@ -79,6 +79,14 @@ fn asks() {
     try { ask::form(`How old, ${who}?`, #{ age: #{ type: "int = 3", title: "Age" } }, #{ name: "age" }) } catch { 1 }
 }
 
+/// Gives blocks.
+/// @tool
+fn shows() { content::result(["a", content::image("AAAA", "image/png")], #{ n: 1 }) }
+
+/// Gives one block.
+/// @tool
+fn shows_one() { content::text("alone") }
+
 /// Runs for ever.
 /// @tool
 fn spins() { loop { } }
@@ -108,7 +116,9 @@ fn lies() { "seven" }
 const PART: &str = "fn twice(n) { n * 2 }\nfn throws(text) {\n    throw \"thrown: \" + text\n}\n";
 
 /// The calls, each of which ends in its own way.
-const CALLS: [(&str, &str); 14] = [
+const CALLS: [(&str, &str); 16] = [
+    ("shows", "{}"),
+    ("shows_one", "{}"),
     ("asks", "{}"),
     ("keep", r#"{"n": 2}"#),
     ("keep", r#"{"n": "two"}"#),
@@ -208,6 +218,7 @@ fn a_call_comes_out_as_on_a_thread() {
         let (expected, expected_events) = here.call(tool, arguments);
         let (outcome, events) = there.call(tool, arguments);
         assert_eq!(outcome.result, expected.result, "{tool}");
+        assert_eq!(outcome.form, expected.form, "{tool}");
         assert_eq!(outcome.notices, expected.notices, "{tool}");
         assert_eq!(events, expected_events, "{tool}");
         assert_eq!(outcome.receipt.operations, expected.receipt.operations, "{tool}");

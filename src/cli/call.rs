@@ -7,11 +7,12 @@ use super::event::{Recorder, TerminalSink};
 use super::output::{DIM, Output, count, paint, safe};
 use super::policy::did_you_mean;
 use super::{Exit, IsolationArguments, PolicyArguments, refused_as_json, usage, workspace};
-use super::consent;
+use super::{consent, content};
 use crate::diagnostic::{Blame, Diagnostic, Severity, nearest, shell_word};
 use crate::feature::call::{Conditions, Failure, Outcome, Receipt};
 use crate::feature::capability::Capability;
 use crate::feature::catalog::{CallOptions, Catalog};
+use crate::feature::content::ResultForm;
 use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
 use crate::feature::event::{FeatureEvent, Sink};
 use crate::feature::hook::{Decision, HookOutcome};
@@ -428,6 +429,9 @@ struct Printed<'a> {
     /// What a tool gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
+    /// How the result is to be read.
+    #[serde(skip_serializing_if = "ResultForm::is_value")]
+    form: ResultForm,
     /// What a hook decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'a Decision>,
@@ -461,7 +465,7 @@ impl Call<'_> {
     ) -> Result<Exit, Box<Diagnostic>> {
         let name = tool.name.as_str();
         let (outcome, events) = self.ask_and_run(name, value, output)?;
-        let Outcome { result, notices, receipt } = &outcome;
+        let Outcome { result, form, notices, receipt } = &outcome;
         let exit = result.as_ref().err().map_or(Exit::Done, exit_of);
         if self.arguments.json {
             output.say_json(&Printed {
@@ -469,12 +473,19 @@ impl Call<'_> {
                 feature: Some(&self.chosen.feature.id),
                 tool: Some(name),
                 result: result.as_ref().ok(),
+                form: *form,
                 diagnostics: result.as_ref().err().map_or(&[], |failure| &failure.diagnostics),
                 notices,
                 events,
                 receipt: Some(*receipt),
                 ..Printed::default()
             });
+            return Ok(exit);
+        }
+        if let Some(content) = outcome.content() {
+            content::show(&content, output);
+            tell_notices(notices, output);
+            self.tell_cost(receipt, output);
             return Ok(exit);
         }
         match result {

@@ -30,6 +30,7 @@ pub mod trust;
 mod argument;
 mod ask;
 mod consent;
+mod content;
 mod event;
 mod exit;
 mod output;

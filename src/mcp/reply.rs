@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Blame, Diagnostic};
 use crate::feature::call::{Failure, Outcome};
+use crate::feature::content::Content;
 use crate::feature::descriptor::{ToolDeclaration, ToolHints};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde_json::Value;
@@ -50,14 +51,24 @@ fn annotations(hints: ToolHints) -> Option<ToolAnnotations> {
 
 /// The outcome of a call. Texts for the model stand after the result, one block each.
 pub(super) fn result(outcome: Outcome) -> CallToolResult {
+    let content = outcome.content();
     let Outcome { result, notices, .. } = outcome;
     let mut result = match result {
+        _ if content.is_some() => blocks(content.unwrap_or_default()),
         Ok(Value::String(text)) => CallToolResult::success(vec![ContentBlock::text(text)]),
         Ok(value @ Value::Object(_)) => CallToolResult::structured(value),
         Ok(value) => CallToolResult::success(vec![ContentBlock::text(value.to_string())]),
         Err(failure) => CallToolResult::error(vec![ContentBlock::text(failure_text(&failure))]),
     };
     result.content.extend(notices.into_iter().map(ContentBlock::text));
+    result
+}
+
+/// A result of several blocks, which have the form of the protocol.
+fn blocks(Content { content, structured }: Content) -> CallToolResult {
+    let block = |block| serde_json::from_value(serde_json::to_value(block).ok()?).ok();
+    let mut result = CallToolResult::success(content.into_iter().filter_map(block).collect());
+    result.structured_content = structured;
     result
 }
 

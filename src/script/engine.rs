@@ -46,6 +46,8 @@ pub(crate) fn runner(requested: &[Capability]) -> Engine {
     engine.register_type_with_name::<frame::Assertion>("error");
     engine.register_type_with_name::<Decision>("decision");
     engine.register_type_with_name::<host::secret::Handle>("secret");
+    engine.register_type_with_name::<host::content::Block>("block");
+    engine.register_type_with_name::<host::content::Blocks>("content");
     engine.set_module_resolver(DummyModuleResolver::new());
     engine.set_max_operations(0);
     engine.set_max_string_size(0);

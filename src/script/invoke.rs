@@ -457,6 +457,7 @@ mod tests {
     use crate::feature::grant::GrantSet;
     use crate::feature::id::FeatureId;
     use crate::feature::transaction::Detached;
+    use crate::script::runtime::ToolResult;
     use crate::script::source::{ImportEdge, SourceFile, SourceTree};
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -516,7 +517,9 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        runnable.invoke(&entry, Given::Arguments(arguments), &context)
+        let Invocation { result, notices, diagnostics, receipt } =
+            runnable.invoke::<ToolResult>(&entry, Given::Arguments(arguments), &context);
+        Invocation { result: result.map(|result| result.value), notices, diagnostics, receipt }
     }
 
     fn call(
@@ -659,7 +662,8 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        let invoke = || runnable.invoke::<Value>(&entry, Given::Arguments(Vec::new()), &context);
+        let invoke =
+            || runnable.invoke::<ToolResult>(&entry, Given::Arguments(Vec::new()), &context);
         let first = invoke();
         let failure = first.result.expect_err("the sink panics");
         assert_eq!(failure.diagnostics[0].code, "script/panic");

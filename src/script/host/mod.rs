@@ -5,6 +5,7 @@
 //! asks for one gets a clear answer and not "unknown".
 
 pub(crate) mod ask;
+pub(crate) mod content;
 pub(crate) mod csv;
 pub(crate) mod date;
 pub(crate) mod diff;
@@ -106,9 +107,10 @@ pub(crate) fn modules() -> &'static [HostModule] {
     const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
-    static MODULES: [HostModule; 27] = [
+    static MODULES: [HostModule; 28] = [
         silent("emit", emit::module),
         silent("notify", notify::module),
+        open("content", content::module),
         open("csv", csv::module),
         open("date", date::module),
         open("diff", diff::module),

@@ -138,6 +138,8 @@ impl World {
     fn run_on(&self, script: &str, role: Role, transaction: Arc<dyn Transaction>) -> Came {
         let mut engine: Engine = super::text::trial::engine();
         engine.register_static_module("ask", super::ask::module());
+        engine.register_static_module("content", super::content::module());
+        engine.register_global_module(super::global::module());
         engine.register_static_module("fs", super::fs::module());
         engine.register_static_module("exec", super::exec::module());
         engine.register_static_module("secret", super::secret::module());
