@@ -371,6 +371,11 @@ pub(crate) fn tick() -> Option<End> {
     GAUGE.with(|gauge| gauge.spend(1))
 }
 
+/// As [`tick`], for reading, where nobody is asked.
+pub(crate) fn reading_tick() -> Option<Limit> {
+    tick().and_then(End::limit)
+}
+
 /// Ends the call with `limit`, if nothing ended it before, and gives the error to return.
 pub(crate) fn kill(limit: Limit) -> Box<EvalAltResult> {
     end_with(End::Limit(limit))

@@ -217,7 +217,7 @@ impl ScriptRuntime {
         let (script, source, memory) = (name.to_owned(), text.to_owned(), self.memory);
         let done = self.sandbox.run(Instant::now() + FORMAT_TIME, move |thread| {
             meter::begin(reading(memory, FORMAT_TIME));
-            let laid_out = format::format(&script, &source, meter::tick);
+            let laid_out = format::format(&script, &source, meter::reading_tick);
             wear(thread, &meter::end());
             laid_out
         });
@@ -264,8 +264,7 @@ fn read_one(
     meter::begin(reading(memory, READ_TIME));
     let source = location.source.clone();
     let known = ScriptRuntime::known();
-    let ticks = || meter::tick().and_then(meter::End::limit);
-    let mut outcome = Script::read(&location.path, source, known, limits, &ticks);
+    let mut outcome = Script::read(&location.path, source, known, limits, &meter::reading_tick);
     check_guards(&mut outcome);
     wear(thread, &meter::end());
     outcome
