@@ -28,7 +28,9 @@ pub mod test;
 pub mod trust;
 
 mod argument;
+mod ask;
 mod consent;
+mod content;
 mod event;
 mod exit;
 mod output;

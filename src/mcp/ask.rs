@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// Most answers that one call may get: a script that asks for ever ends.
-pub(super) const MOST_ANSWERS: usize = 16;
+pub(super) const MOST_ANSWERS: usize = 32;
 
 /// What `elicitation/create` carries. `note` says what was wrong with the answer before.
 pub(super) fn elicitation(question: &Question, note: Option<&str>) -> Value {
@@ -21,42 +21,7 @@ pub(super) fn elicitation(question: &Question, note: Option<&str>) -> Value {
         message.push_str(note);
         message.push(')');
     }
-    let schema = match &question.wanted {
-        // To accept means yes; there is nothing to fill in.
-        Wanted::Consent => json!({ "type": "object", "properties": {} }),
-        Wanted::Form(parameters) => form(parameters.to_json_schema()),
-    };
-    json!({ "message": message, "requestedSchema": schema })
-}
-
-/// A schema as forms are made of: the protocol knows single values there, and no null. What may be
-/// null is what may be left out.
-fn form(schema: Value) -> Value {
-    let Value::Object(mut schema) = schema else { return schema };
-    schema.remove("additionalProperties");
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        for property in properties.values_mut() {
-            without_null(property);
-        }
-    }
-    Value::Object(schema)
-}
-
-fn without_null(property: &mut Value) {
-    let Value::Object(property) = property else { return };
-    if let Some(Value::Array(kinds)) = property.get_mut("type") {
-        kinds.retain(|kind| kind != "null");
-        if let [kind] = &mut kinds[..] {
-            let kind = kind.take();
-            property.insert("type".to_owned(), kind);
-        }
-    }
-    if let Some(Value::Array(texts)) = property.get_mut("enum") {
-        texts.retain(|text| !text.is_null());
-    }
-    if property.get("default").is_some_and(Value::is_null) {
-        property.remove("default");
-    }
+    json!({ "message": message, "requestedSchema": question.to_form_schema() })
 }
 
 /// What a client answers.

@@ -280,7 +280,10 @@ impl Call {
 
 /// The name of a question among the requests of a result.
 fn key(state: &RequestState) -> String {
-    format!("question-{}", state.answers.len() + 1)
+    match &state.question.name {
+        Some(name) => name.clone(),
+        None => format!("question-{}", state.answers.len() + 1),
+    }
 }
 
 fn input_required(

@@ -3,6 +3,7 @@
 use super::message::json;
 use crate::diagnostic::{Blame, Diagnostic};
 use crate::feature::call::{Failure, Outcome};
+use crate::feature::content::Content;
 use crate::feature::descriptor::{ToolDeclaration, ToolHints};
 use serde_json::{Map, Value};
 
@@ -57,6 +58,11 @@ pub(super) fn result(outcome: &Outcome, tail: &str) -> String {
 }
 
 fn parts(outcome: &Outcome) -> Parts {
+    // Blocks have the form of the protocol.
+    if let Some(Content { content, structured }) = outcome.content() {
+        let content = content.iter().map(json).collect();
+        return Parts { content, structured: structured.as_ref().map(json), is_error: false };
+    }
     let text = |text: &str| vec![text_block(text)];
     match &outcome.result {
         Ok(Value::String(said)) => Parts { content: text(said), structured: None, is_error: false },

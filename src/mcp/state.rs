@@ -152,7 +152,8 @@ mod tests {
     use serde_json::json;
 
     fn state(arguments: &Value) -> RequestState {
-        let question = Question { feature: None, text: "really?".into(), wanted: Wanted::Consent };
+        let question =
+            Question { feature: None, name: None, text: "really?".into(), wanted: Wanted::Consent };
         RequestState {
             tool: "t".into(),
             arguments: digest(arguments),

@@ -157,7 +157,7 @@ fn asking() -> Module {
     Module::new("user:asking").tool(taking_anything("greet")).running("greet", |_, context| {
         let question = |text: &str, wanted| {
             let text = text.to_owned();
-            let question = Question { feature: Some(id("user:asking")), text, wanted };
+            let question = Question { feature: Some(id("user:asking")), name: None, text, wanted };
             let diagnostic = Diagnostic::caller("call/failed", "a person has to answer");
             let question = Some(Box::new(question));
             Outcome::failure(Failure { diagnostics: vec![diagnostic], question })
