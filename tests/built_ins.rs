@@ -164,8 +164,19 @@ fn programs_run_by_name_and_no_others() {
     let person = Person::new();
     person.gives(&["grant", "builtin:exec", "exec=sort"]);
     let call = ["builtin:exec", "run_program", "program=sort"];
+    // A person is asked before each call, and here there is none.
+    let (code, asked) = person.says(&[&["call"], &call[..]].concat());
+    assert!(code != Some(0) && asked.contains("ask/unanswered"), "{asked}");
+    person.gives(&["permission", "allow", "run_program"]);
     let done = person.result(&[&call[..], &["arguments=[\"-r\"]", "input=a\nb\n"]].concat());
     assert_eq!(done, json!({ "status": 0, "stdout": "b\na\n", "stderr": "" }));
+    // A guard of commands sees the line.
+    fs::create_dir_all(person.0.path().join("home/.config/peasy/features")).expect("a folder");
+    let guard = "/// @hook pre_tool_call kind=shell\nfn guard(event) { if event.command.contains(\"-u\") { deny(\"not -u\") } }\n";
+    fs::write(person.0.path().join("home/.config/peasy/features/guard.rhai"), guard)
+        .expect("a hook");
+    let (code, denied) = person.says(&["call", "run_program", "program=sort", "arguments=-u"]);
+    assert!(code == Some(3) && denied.contains("not -u"), "{denied}");
     let (code, denied) = person.says(&["call", "builtin:exec", "run_program", "program=env"]);
     assert!(code == Some(3) && denied.contains("peasy grant builtin:exec exec=env"), "{denied}");
     let (code, refused) = person.says(&["call", "builtin:exec", "run_program", "program=sort -r"]);

@@ -714,7 +714,10 @@ impl Transaction for PodTransaction {
         match store {
             StoreState::Untouched | StoreState::Closed if self.is_of_hook => Ok(()),
             StoreState::Leased(lease)
-                if self.is_of_hook && !lease.is_changed() && !commons.is_changed() && ending.notices.is_empty() =>
+                if self.is_of_hook
+                    && !lease.is_changed()
+                    && !commons.is_changed()
+                    && ending.notices.is_empty() =>
             {
                 drop(lease);
                 Ok(())

@@ -109,7 +109,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
     const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
-    static MODULES: [HostModule; 27] = [
+    static MODULES: [HostModule; 28] = [
         silent("emit", emit::module),
         silent("notify", notify::module),
         open("csv", csv::module),
