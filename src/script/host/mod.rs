@@ -39,6 +39,7 @@ pub(crate) mod workitem;
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, FsAccess, Scoped, StoreAccess};
 use crate::feature::grant::grant_command;
+use crate::feature::id::{FeatureId, FeatureSource};
 use crate::script::frame::{self, Frame};
 use rhai::{
     Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, Position, RhaiFunc,
@@ -225,11 +226,17 @@ pub(crate) fn require(frame: &Frame, wanted: &Capability) -> frame::Native {
     let feature = frame.feature();
     let message = format!("`{wanted}` is not granted to `{feature}`");
     let diagnostic = Diagnostic::operator(wanted.denial_code(), message);
-    Err(frame::refusal(
-        diagnostic
-            .help(format!("allow it with `{}`", grant_command(feature, wanted)))
+    Err(frame::refusal(with_remedy(diagnostic, feature, wanted)))
+}
+
+/// Says what would allow `wanted`. What is built in asks for all that a user may name.
+fn with_remedy(diagnostic: Diagnostic, feature: &FeatureId, wanted: &Capability) -> Diagnostic {
+    let diagnostic = diagnostic.help(format!("allow it with `{}`", grant_command(feature, wanted)));
+    match feature.source() {
+        FeatureSource::Builtin => diagnostic,
+        _ => diagnostic
             .help(format!("the feature has to ask for it: `//! @request {wanted}`, or wider")),
-    ))
+    }
 }
 
 /// The folder that the call works in. Without one there is neither `fs` nor `exec`: so no test
