@@ -79,6 +79,7 @@ pub fn run(arguments: &LogArguments, output: &mut Output) -> Result<Exit, Box<Di
 impl SessionArguments {
     fn options(&self) -> Result<PodOptions, Box<Diagnostic>> {
         let options = PodOptions {
+            project: None,
             closed: Vec::new(),
             state: folders()?.state,
             session: self.session.clone(),

@@ -1,6 +1,7 @@
 //! A call as a transaction: intent in the log, effects in the store, the end in the log, the reply.
 
 use super::background::{Background, Ended, Stop};
+use super::commons::{self, Leased, Terms};
 use super::permission::Gate;
 use super::pipeline::{self, Before, EndVerdict, Heard, HookReport, Reports, RequestVerdict};
 use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
@@ -10,13 +11,14 @@ use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
 use crate::feature::capability::SecretName;
 use crate::feature::catalog::{CallOptions, Catalog, Ready};
+use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::hook::{HookOutcome, HookPoint};
 use crate::feature::hook_event::{PostAssistant, PreRequest, TurnEnd};
 use crate::feature::id::FeatureId;
 use crate::feature::permission::Permissions;
 use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
-use crate::limit::Limit;
+use crate::limit::{Limit, Limits};
 use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::Value;
@@ -36,6 +38,8 @@ pub struct PodOptions {
     pub durability: Durability,
     /// The folder that relative paths of scripts begin at.
     pub workspace: Option<PathBuf>,
+    /// The folder that the memory and the work items belong to; the workspace, where none is given.
+    pub project: Option<PathBuf>,
     /// Where the user keeps secrets.
     pub secrets: Option<Secrets>,
     /// Folders that no grant opens to a feature, absolute, beside `state`.
@@ -86,6 +90,8 @@ pub(super) struct Shared {
     secrets: Option<Secrets>,
     closed: Vec<PathBuf>,
     permissions: RwLock<Arc<Permissions>>,
+    /// The folder that the memory and the work items belong to.
+    project: PathBuf,
 }
 
 impl Shared {
@@ -147,8 +153,10 @@ impl Pod {
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
+        let project = options.project.clone().or_else(|| workspace.clone()).unwrap_or_default();
         let (hooks, permissions) = Default::default();
-        let shared = Shared { log, hooks, stores, workspace, secrets, closed, permissions };
+        let shared =
+            Shared { log, hooks, stores, workspace, secrets, closed, permissions, project };
         let current = RwLock::new(Arc::new(Current::new(catalog, features)));
         let (bus, background) = Default::default();
         Ok(Self { current, shared: Arc::new(shared), recovered, bus, background })
@@ -377,7 +385,12 @@ impl Pod {
             current: Arc::clone(current),
             call: self.shared.log.next_call(),
             is_of_hook: false,
-            state: Mutex::new(State { about, begun: None, store: StoreState::Untouched }),
+            state: Mutex::new(State {
+                about,
+                begun: None,
+                store: StoreState::Untouched,
+                commons: Leased::default(),
+            }),
         });
         let host = Arc::clone(&transaction) as Arc<dyn Transaction>;
         Ok((transaction, CallOptions { transaction: host, ..self.heard(options) }))
@@ -436,9 +449,12 @@ struct State {
     about: CallEntry,
     begun: Option<Begun>,
     store: StoreState,
+    commons: Leased,
 }
 
 struct Begun {
+    /// What of it a call may come to ask for.
+    commons: Vec<Commons>,
     owner: Owner,
     quota: u64,
     deadline: Instant,
@@ -457,7 +473,8 @@ impl PodTransaction {
     pub fn of_hook(shared: &Arc<Shared>, current: &Arc<Current>, about: CallEntry) -> Self {
         let (shared, current) = (Arc::clone(shared), Arc::clone(current));
         let call = shared.log.next_call();
-        let state = Mutex::new(State { about, begun: None, store: StoreState::Untouched });
+        let (store, commons) = (StoreState::Untouched, Leased::default());
+        let state = Mutex::new(State { about, begun: None, store, commons });
         Self { shared, current, call, is_of_hook: true, state }
     }
 
@@ -524,6 +541,7 @@ impl PodTransaction {
         &self,
         about: CallEntry,
         lease: Lease,
+        commons: Leased,
         result: Body,
         ending: &Ending<'_>,
     ) -> Result<(), Diagnostic> {
@@ -532,13 +550,25 @@ impl PodTransaction {
         let intent = Entry::Intent { call: call(), about, result, receipt: *ending.receipt };
         log.append(&intent).map_err(|error| error.diagnostic())?;
         step("intent");
-        if let Err(error) = lease.commit(&self.call, ending.notices) {
-            let reason = error.to_string();
-            // Where this cannot be written either, the next opening of the log finds it out.
-            let _ = log.append(&Entry::Void { call: call(), reason });
-            return Err(error.diagnostic());
-        }
+        let (stores, owner) = (&self.shared.stores, lease.owner().clone());
+        let prepared = commons.prepare(&self.call, &owner);
+        step("prepared");
+        let committed = prepared.and_then(|settling| {
+            lease.commit(&self.call, ending.notices)?;
+            Ok(settling)
+        });
+        let settling = match committed {
+            Ok(settling) => settling,
+            Err(error) => {
+                let reason = error.to_string();
+                // Where this cannot be written either, the next opening of the log finds it out.
+                let _ = log.append(&Entry::Void { call: call(), reason });
+                return Err(error.diagnostic());
+            }
+        };
         step("commit");
+        commons::settle(stores, &settling);
+        step("settled");
         let done = Entry::Done { call: call(), notices: ending.notices.to_vec(), recovered: false };
         log.append(&done).map_err(|error| {
             let diagnostic = error.diagnostic();
@@ -562,6 +592,25 @@ impl State {
     }
 }
 
+impl State {
+    fn on_commons(
+        &mut self,
+        leased: &mut Leased,
+        which: Commons,
+        ask: &CommonsAsk,
+        shared: &Shared,
+    ) -> Result<CommonsAnswer, StoreError> {
+        let Some(begun) = &self.begun else { return Err(StoreError::Closed) };
+        let (granted, deadline) = (begun.commons.clone(), begun.deadline);
+        // A bound that a feature lowers is one of its own store.
+        let quota = begun.quota.max(Limits::default().get(Limit::Store));
+        let (stores, project) = (&shared.stores, shared.project.as_path());
+        let terms = Terms { stores, project, granted: &granted, quota, deadline };
+        let own = self.lease(stores)?;
+        leased.answer(which, ask, own, &terms)
+    }
+}
+
 impl Transaction for PodTransaction {
     fn begin(&self, call: &CallStart<'_>) {
         let root = self.current.roots.get(call.feature).cloned().unwrap_or_default();
@@ -570,7 +619,18 @@ impl Transaction for PodTransaction {
         state.about.root = Some(root.clone());
         let Conditions { now, seed } = call.conditions;
         (state.about.now, state.about.seed) = (now, Some(seed));
+        let mut features = self.current.catalog.features();
+        let feature = features.find(|feature| feature.id() == call.feature);
+        let grants = feature.map(|feature| feature.grants());
+        let is_granted = |commons: &Commons| {
+            let module = match commons {
+                Commons::Memory => "memory",
+                Commons::WorkItem => "workitem",
+            };
+            grants.is_some_and(|grants| grants.opens(module))
+        };
         state.begun = Some(Begun {
+            commons: Commons::ALL.into_iter().filter(is_granted).collect(),
             owner: Owner { feature: call.feature.clone(), root },
             quota: call.limits.get(Limit::Store),
             deadline: call.deadline,
@@ -591,6 +651,14 @@ impl Transaction for PodTransaction {
 
     fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
         self.with_store(|lease| lease.keys(prefix, most))
+    }
+
+    fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
+        let mut state = self.state();
+        let mut leased = std::mem::take(&mut state.commons);
+        let answer = state.on_commons(&mut leased, which, ask, &self.shared);
+        state.commons = leased;
+        answer.map_err(|error| error.diagnostic())
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
@@ -641,17 +709,23 @@ impl Transaction for PodTransaction {
         }
         let about = state.about.clone();
         let store = std::mem::replace(&mut state.store, StoreState::Closed);
+        let commons = std::mem::take(&mut state.commons);
         drop(state);
         match store {
             StoreState::Untouched | StoreState::Closed if self.is_of_hook => Ok(()),
             StoreState::Leased(lease)
-                if self.is_of_hook && !lease.is_changed() && ending.notices.is_empty() =>
+                if self.is_of_hook
+                    && !lease.is_changed()
+                    && !commons.is_changed()
+                    && ending.notices.is_empty() =>
             {
                 drop(lease);
                 Ok(())
             }
-            StoreState::Leased(lease) if lease.is_changed() || !ending.notices.is_empty() => {
-                self.commit_staged(about, *lease, result, ending)
+            StoreState::Leased(lease)
+                if lease.is_changed() || commons.is_changed() || !ending.notices.is_empty() =>
+            {
+                self.commit_staged(about, *lease, commons, result, ending)
             }
             _ => log
                 .append(&Entry::Call {
@@ -668,7 +742,9 @@ impl Transaction for PodTransaction {
     fn roll_back(&self) {
         // A thread that is still at the store is done with it in a moment: nothing there waits for
         // longer than the deadline, which has passed.
-        self.state().store = StoreState::Closed;
+        let mut state = self.state();
+        state.commons = Leased::default();
+        state.store = StoreState::Closed;
     }
 }
 
