@@ -9,8 +9,8 @@
 mod check;
 mod cursor;
 mod error;
-mod form;
 mod foreign;
+mod form;
 mod habit;
 mod json_schema;
 mod literal;

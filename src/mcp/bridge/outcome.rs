@@ -3,6 +3,7 @@
 use super::fault::words;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Outcome;
+use crate::feature::content::{Content, ContentBlock, ContentBody, ResultForm};
 use crate::feature::id::FeatureName;
 use serde_json::Value;
 
@@ -31,10 +32,35 @@ pub(super) fn outcome(server: &FeatureName, tool: &str, mut result: Value) -> Ou
         // What went wrong is for the model to read, which may call otherwise.
         return Outcome::failure(Diagnostic::caller("bridge/failed", said));
     }
+    let is_plain = |block: &Value| block["type"] == "text" && block.get("annotations").is_none();
+    let is_said_twice = |value: &Value| match content.as_slice() {
+        [] => true,
+        [only] => {
+            is_plain(only) && serde_json::from_str::<Value>(&text).ok().as_ref() == Some(value)
+        }
+        _ => false,
+    };
     match structured {
-        structured @ Value::Object(_) => Outcome::success(structured),
-        _ => Outcome::success(text),
+        structured if is_said_twice(&structured) && structured.is_object() => {
+            Outcome::success(structured)
+        }
+        Value::Null if content.iter().all(is_plain) => Outcome::success(text),
+        structured => blocks(content, structured),
     }
+}
+
+/// A result of blocks. One that is of no kind that is known becomes a line that says so.
+fn blocks(content: Vec<Value>, structured: Value) -> Outcome {
+    let known = |raw: Value| {
+        serde_json::from_value(raw.clone()).unwrap_or_else(|_| ContentBlock {
+            body: ContentBody::Text { text: block(&raw) },
+            annotations: None,
+        })
+    };
+    let content = content.into_iter().map(known).collect();
+    let structured = Some(structured).filter(Value::is_object);
+    let value = serde_json::to_value(Content { content, structured }).unwrap_or_default();
+    Outcome { form: ResultForm::Content, ..Outcome::success(value) }
 }
 
 fn malformed(server: &FeatureName, tool: &str, how: &str) -> Outcome {
@@ -90,16 +116,25 @@ mod tests {
         assert_eq!(result(json!({ "content": [text("a"), text("b")] })), Ok(json!("a\nb")));
         assert_eq!(result(json!({ "content": [] })), Ok(json!("")));
         let both = json!({ "content": [text("{}")], "structuredContent": { "a": 1 } });
-        assert_eq!(result(both), Ok(json!({ "a": 1 })));
+        let blocks = json!({ "content": [text("{}")], "structured": { "a": 1 } });
+        assert_eq!(result(both), Ok(blocks));
+        let twice = json!({ "content": [text("{\"a\": 1}")], "structuredContent": { "a": 1 } });
+        assert_eq!(result(twice), Ok(json!({ "a": 1 })));
         let failed = json!({ "content": [text("no\u{1b}[2J such city")], "isError": true });
         assert_eq!(result(failed), Err("bridge/failed: no [2J such city".to_owned()));
         assert_eq!(
             result(json!({ "isError": true })),
             Err("bridge/failed: it does not say why".to_owned())
         );
-        let image =
-            json!({ "content": [{ "type": "image", "data": "AAAA", "mimeType": "image/png" }] });
-        assert_eq!(result(image), Ok(json!("[image (image/png) of 3 bytes is not shown]")));
+        let image = json!({ "type": "image", "data": "AAAA", "mimeType": "image/png", "_meta": { "x": 1 } });
+        let strange = json!({ "type": "hologram", "data": "AAAA" });
+        let given = json!({ "content": [text("see"), image, strange] });
+        let shown = json!({ "content": [
+            text("see"),
+            { "type": "image", "data": "AAAA", "mimeType": "image/png" },
+            text("[`hologram` is not shown]"),
+        ] });
+        assert_eq!(result(given), Ok(shown));
     }
 
     #[test]
