@@ -98,7 +98,7 @@ fn arrows_point_one_way() {
     uses_only("store", &["diagnostic", "limit", "private", "feature"]);
     uses_only("secret", &["diagnostic", "private", "feature"]);
     uses_only("pod", &["diagnostic", "limit", "private", "feature", "store", "secret"]);
-    uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);
+    uses_only("mcp", &["diagnostic", "limit", "config", "feature", "secret", "pod"]);
     let core =
         ["diagnostic", "limit", "builtin", "config", "feature", "script", "store", "secret", "pod"];
     uses_only("workspace", &[&core[..], &["private"]].concat());

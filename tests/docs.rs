@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 31] = [
+const FAMILIES: [&str; 32] = [
+    "bridge",
     "ask",
     "background",
     "permission",

@@ -13,6 +13,8 @@ mod docs;
 mod durability;
 mod feature_api;
 mod format;
+#[cfg(all(unix, feature = "bridge"))]
+mod gateway;
 mod hooks;
 #[cfg(all(unix, feature = "mcp"))]
 mod http;

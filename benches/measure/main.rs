@@ -7,6 +7,7 @@
 mod allocator;
 mod attacks;
 mod call;
+mod gateway;
 mod hooks;
 mod host;
 mod idle;
@@ -43,7 +44,7 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 11] = [
+const MEASURES: [Measure; 12] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
@@ -52,6 +53,7 @@ const MEASURES: [Measure; 11] = [
     Measure { name: "store", about: store::ABOUT, take: store::take },
     Measure { name: "hooks", about: hooks::ABOUT, take: hooks::take },
     Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
+    Measure { name: "gateway", about: gateway::ABOUT, take: gateway::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
     Measure { name: "start", about: start::ABOUT, take: start::take },
     Measure { name: "idle", about: idle::ABOUT, take: idle::take },
@@ -60,6 +62,12 @@ const MEASURES: [Measure; 11] = [
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(isolate::WORD) {
         return serve_calls();
+    }
+    if std::env::args().nth(1).as_deref() == Some(gateway::WORD) {
+        return match gateway::echo() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
     }
     // Cargo adds flags of its own, such as `--bench`.
     let names: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();

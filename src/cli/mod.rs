@@ -23,6 +23,8 @@ pub mod sandbox_process;
 pub mod secret;
 #[cfg(feature = "mcp")]
 pub mod serve;
+#[cfg(feature = "bridge")]
+pub mod servers;
 pub mod store;
 pub mod test;
 pub mod trust;
@@ -33,6 +35,8 @@ mod consent;
 mod content;
 mod event;
 mod exit;
+#[cfg(feature = "bridge")]
+mod gateway;
 mod output;
 mod policy;
 mod reload;

@@ -48,6 +48,12 @@ pub struct ServeArguments {
     policy: PolicyArguments,
     #[command(flatten)]
     isolation: IsolationArguments,
+    /// Offer the tools of other MCP servers as well: those that your settings name.
+    ///
+    /// They pass the same checks and the same log as tools of your own. `peasy mcp servers` lists them.
+    #[cfg(feature = "bridge")]
+    #[arg(long)]
+    gateway: bool,
     /// Go on with the features as they are now, whatever is saved.
     #[arg(long)]
     no_reload: bool,
@@ -119,7 +125,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// be served.
 pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let http = http_options(&arguments.http)?;
-    let workspace = workspace::read_to_call(
+    #[cfg_attr(not(feature = "bridge"), allow(unused_mut))]
+    let mut workspace = workspace::read_to_call(
         &arguments.paths.paths,
         &arguments.policy.limits,
         arguments.isolation.isolate,
@@ -127,6 +134,17 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     if !arguments.paths.paths.is_empty() {
         workspace.require_some()?;
     }
+    #[cfg(feature = "bridge")]
+    let gateway = match arguments.gateway {
+        true => {
+            if arguments.paths.paths.is_empty() {
+                // Other servers are reason enough to serve.
+                workspace.problems.retain(|problem| problem.code != "cli/no-features");
+            }
+            Some(super::gateway::open(&mut workspace, output)?)
+        }
+        false => None,
+    };
     let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     workspace::tell_broken(&workspace, output);
     let inactive = catalog.reports().iter().flat_map(inactive);
@@ -144,21 +162,31 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     let list = Arc::new(ToolList::new(Arc::clone(&pod)));
     let refreshed = Arc::clone(&list);
     let console = Console::new(output, &workspace, move || _ = refreshed.refresh());
+    let paths = &arguments.paths.paths;
+    let grants = &arguments.policy.grants;
+    let reloader = reloader(&pod, workspace, paths, grants, &console);
     let reloading = match arguments.no_reload {
-        true => None,
-        false => {
-            let paths = &arguments.paths.paths;
-            let grants = &arguments.policy.grants;
-            Some(reloader(&pod, workspace, paths, grants, &console).start())
-        }
+        true => reloader.start_unwatched(),
+        false => reloader.start(),
     };
-    if let Some(Err(problem)) = &reloading {
-        output.tell_picture(problem, None);
+    match &reloading {
+        Ok(_reloading) =>
+        {
+            #[cfg(feature = "bridge")]
+            if let Some(gateway) = &gateway {
+                let color = match output.is_coloured() {
+                    true => super::ColorWhen::Always,
+                    false => super::ColorWhen::Never,
+                };
+                gateway.follow(color, _reloading.signal());
+            }
+        }
+        Err(problem) => output.tell_picture(problem, None),
     }
     let options = ServeOptions {
         observer: Some(Arc::new(Pictures(console))),
         fixed: fixed_list(arguments.peasy_call)?,
-        keep: if matches!(reloading, Some(Ok(_))) { 0 } else { KEPT },
+        keep: if reloading.is_ok() && !arguments.no_reload { 0 } else { KEPT },
     };
     let served = match http {
         None => mcp::serve_stdio(list, options),

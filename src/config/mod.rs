@@ -5,6 +5,7 @@
 pub mod known;
 pub mod permission;
 pub mod policy;
+pub mod server;
 pub mod settings;
 pub mod token;
 

@@ -353,7 +353,7 @@ fn of<'a>(feature: &Subject, entries: &'a mut Vec<Entry>) -> &'a mut Entry {
 /// a package.
 fn binds(source: &FeatureSource, capability: &Capability) -> bool {
     match source {
-        FeatureSource::Builtin | FeatureSource::User => false,
+        FeatureSource::Builtin | FeatureSource::User | FeatureSource::Bridge => false,
         FeatureSource::Plugin(_) => true,
         FeatureSource::Project => matches!(
             capability,

@@ -3,6 +3,7 @@
 //! Flags of a command go before what stands here. What features may do is not chosen here but in the
 //! [policy](super::policy).
 
+use super::server::McpServer;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::limit::{Limit, Limits};
 use crate::store::Durability;
@@ -35,6 +36,8 @@ pub struct Settings {
     /// How the names of MCP clients begin that list tools once and never again; `None` where nobody
     /// chose.
     pub fixed_clients: Option<Vec<String>>,
+    /// The servers whose tools are bridged, by name.
+    pub servers: Vec<McpServer>,
 }
 
 /// Why the settings cannot be read.
@@ -72,7 +75,7 @@ impl SettingsError {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 4] = ["durability", "isolate", "limits", "fixed_clients"];
+const KEYS: [&str; 5] = ["durability", "isolate", "limits", "fixed_clients", "mcp"];
 
 impl Settings {
     /// Reads the settings below `folder`; where there are none, the defaults hold.
@@ -82,16 +85,11 @@ impl Settings {
     /// The file cannot be read or understood.
     pub fn load(folder: &Path) -> Result<Self, SettingsError> {
         let file = folder.join(FILE);
-        #[expect(clippy::disallowed_methods, reason = "reads the user's own settings")]
-        let text = match std::fs::read_to_string(&file) {
-            Err(reason) if reason.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(reason) => return Err(SettingsError::Io { file, reason }),
-            Ok(text) => text,
-        };
+        let text = read(&file)?;
         Self::parse(&text).map_err(|problem| SettingsError::Malformed { file, problem })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let document: DocumentMut =
             text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
         let mut settings = Self::default();
@@ -114,10 +112,21 @@ impl Settings {
                     limits(table, &mut settings.limits)?;
                 }
                 "fixed_clients" => settings.fixed_clients = Some(names(key, item)?),
+                "mcp" => settings.servers = super::server::servers(item)?,
                 other => return Err(unknown(other, &KEYS)),
             }
         }
         Ok(settings)
+    }
+}
+
+/// The text of the file; none where there is no file.
+pub(super) fn read(file: &Path) -> Result<String, SettingsError> {
+    #[expect(clippy::disallowed_methods, reason = "reads the user's own settings")]
+    match std::fs::read_to_string(file) {
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(reason) => Err(SettingsError::Io { file: file.to_owned(), reason }),
+        Ok(text) => Ok(text),
     }
 }
 
@@ -152,7 +161,7 @@ fn limits(table: &Table, limits: &mut Limits) -> Result<(), String> {
     Ok(())
 }
 
-fn unknown(given: &str, names: &[&str]) -> String {
+pub(super) fn unknown(given: &str, names: &[&str]) -> String {
     match nearest(given, names.iter().copied()) {
         Some(near) => format!("there is no setting `{given}`; did you mean `{near}`?"),
         None => format!("there is no setting `{given}`; there are: {}", names.join(", ")),
@@ -190,7 +199,7 @@ mod tests {
             ("[limits]\ntime = \"1000s\"", "above the ceiling"),
             ("fixed_clients = \"codex\"", "is a list of texts"),
             ("fixed_clients = [1]", "is a list of texts"),
-            ("grants = []", "there are: durability, isolate, limits"),
+            ("grants = []", "there are: durability, isolate, limits, fixed_clients, mcp"),
             ("x = [", "TOML parse error"),
         ] {
             let problem = Settings::parse(text).expect_err(text);

@@ -136,7 +136,8 @@ impl HostPolicy {
     /// Whether `feature` gets the harmless set and may add hooks that restrict.
     pub fn is_trusted(&self, feature: &FeatureId) -> bool {
         match feature.source() {
-            FeatureSource::Builtin | FeatureSource::User => true,
+            // A server is bridged because the user's configuration names it.
+            FeatureSource::Builtin | FeatureSource::User | FeatureSource::Bridge => true,
             FeatureSource::Project | FeatureSource::Plugin(_) => self.trusted.contains(feature),
         }
     }
@@ -181,7 +182,7 @@ fn denial(
 
 /// The command that allows `capability` to `feature`.
 pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
-    let is_own = matches!(feature.source(), FeatureSource::Builtin | FeatureSource::User);
+    let is_own = !matches!(feature.source(), FeatureSource::Project | FeatureSource::Plugin(_));
     if capability.is_harmless() && !is_own {
         return trust_command(feature);
     }
@@ -245,7 +246,7 @@ mod tests {
     #[test]
     fn the_users_own_features_get_the_harmless_set() {
         let policy = HostPolicy::new();
-        for feature in ["user:a", "builtin:a"] {
+        for feature in ["user:a", "builtin:a", "bridge:a"] {
             for wanted in ["store", "store:read", "emit", "notify:user"] {
                 assert_eq!(
                     decide(&policy, feature, wanted),

@@ -113,11 +113,14 @@ pub enum FeatureSource {
     User,
     /// A file inside a project, however it was named.
     Project,
+    /// A server of the user's configuration, whose tools are bridged.
+    Bridge,
     /// An installed package, by the digest of its content in hexadecimal.
     Plugin(String),
 }
 
-/// A source-qualified identity: `builtin:memory`, `project:word-count`, `plugin:<digest>:bar`.
+/// A source-qualified identity: `builtin:memory`, `project:word-count`, `bridge:github`,
+/// `plugin:<digest>:bar`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FeatureId {
@@ -157,6 +160,7 @@ impl fmt::Display for FeatureId {
             FeatureSource::Builtin => write!(f, "builtin:{}", self.name),
             FeatureSource::User => write!(f, "user:{}", self.name),
             FeatureSource::Project => write!(f, "project:{}", self.name),
+            FeatureSource::Bridge => write!(f, "bridge:{}", self.name),
             FeatureSource::Plugin(digest) => write!(f, "plugin:{digest}:{}", self.name),
         }
     }
@@ -172,6 +176,7 @@ impl FromStr for FeatureId {
             "builtin" => FeatureSource::Builtin,
             "user" => FeatureSource::User,
             "project" => FeatureSource::Project,
+            "bridge" => FeatureSource::Bridge,
             other => match other.strip_prefix("plugin:") {
                 Some(digest)
                     if (8..=64).contains(&digest.len())
@@ -206,7 +211,13 @@ mod tests {
 
     #[test]
     fn ids_print_and_parse() {
-        for text in ["builtin:memory", "user:a", "project:word-count", "plugin:0123abcd:bar"] {
+        for text in [
+            "builtin:memory",
+            "user:a",
+            "project:word-count",
+            "bridge:github",
+            "plugin:0123abcd:bar",
+        ] {
             assert_eq!(text.parse::<FeatureId>().map(|id| id.to_string()).as_deref(), Ok(text));
         }
         for text in ["memory", "other:memory", "plugin:bar", "plugin:xyz:bar", "user:Word", "user:"]

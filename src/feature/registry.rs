@@ -26,9 +26,11 @@ pub use plan::InstallPlan;
 use super::descriptor::FeatureDescriptor;
 use super::event::{Silent, Sink};
 use super::grant::HostPolicy;
+use super::id::{FeatureId, ToolName};
 use super::service::{HostServices, ServiceError};
 use crate::diagnostic::Diagnostic;
 use crate::limit::Limits;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A feature as Rust code. Scripts, bridged servers and packages come through the same two methods.
@@ -39,6 +41,12 @@ pub trait FeatureModule: Send + Sync + 'static {
     /// As [`Self::descriptor`], for a module that holds it to share.
     fn shared_descriptor(&self) -> Arc<FeatureDescriptor> {
         Arc::new(self.descriptor())
+    }
+
+    /// How its user gives one of its tools another name, where another feature has declared the name
+    /// as well; a next step of the refusal.
+    fn rename_help(&self, _tool: &ToolName) -> Option<String> {
+        None
     }
 
     /// Wires what it declared into the host. Called once, after planning, and only if something of
@@ -94,6 +102,7 @@ pub struct FeatureRegistryBuilder {
     modules: Vec<Arc<dyn FeatureModule>>,
     policy: HostPolicy,
     limits: Limits,
+    limits_of: BTreeMap<FeatureId, Limits>,
     services: HostServices,
     sink: Arc<dyn Sink>,
     in_flight: InFlight,
@@ -112,6 +121,7 @@ impl FeatureRegistryBuilder {
             modules: Vec::new(),
             policy,
             limits: Limits::default(),
+            limits_of: BTreeMap::new(),
             services: HostServices::default(),
             sink: Arc::new(Silent),
             in_flight: InFlight::default(),
@@ -135,6 +145,13 @@ impl FeatureRegistryBuilder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets the bounds of one feature's calls, in place of those of all, as the user chose them for it.
+    #[must_use]
+    pub fn limits_of(mut self, feature: FeatureId, limits: Limits) -> Self {
+        self.limits_of.insert(feature, limits);
         self
     }
 

@@ -167,6 +167,13 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         secrets: Vec<String>,
     },
+    /// A tool of another server is called; its arguments are those of the call.
+    Bridge {
+        /// The server, as the user's configuration names it.
+        server: String,
+        /// The tool, as the server names it.
+        tool: String,
+    },
 }
 
 /// In words, for people: `runs git log --oneline`.
@@ -189,6 +196,7 @@ impl fmt::Display for Act {
                     false => write!(f, " and the secret {}", secrets.join(", ")),
                 }
             }
+            Self::Bridge { server, tool } => write!(f, "calls {tool} of the server {server}"),
         }
     }
 }

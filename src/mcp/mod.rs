@@ -8,6 +8,8 @@
 //! where it is a call, run ([`call`]). The transports bring messages and carry answers back.
 
 mod ask;
+#[cfg(feature = "bridge")]
+pub mod bridge;
 mod call;
 mod channel;
 mod fixed;

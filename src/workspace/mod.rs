@@ -20,7 +20,7 @@ use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::{HostPolicy, grant_command};
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::feature::permission::Permissions;
-use crate::feature::registry::FeatureRegistryBuilder;
+use crate::feature::registry::{FeatureModule, FeatureRegistryBuilder};
 use crate::feature::report::FeatureInstallReport;
 use crate::limit::Limits;
 use crate::pod;
@@ -50,6 +50,8 @@ pub struct Workspace {
     /// Folders in which features were looked for.
     #[cfg_attr(not(feature = "reload"), allow(dead_code))]
     folders: Vec<PathBuf>,
+    /// Features that lie in no file, beside those.
+    pub companions: Option<Arc<dyn Companions>>,
     /// Paths that lead to no feature, or that there is nothing at all.
     pub problems: Vec<Diagnostic>,
     /// Where what features say outside of calls goes; a pod that runs them takes it over.
@@ -58,6 +60,27 @@ pub struct Workspace {
     /// the clocks of files tick slowly.
     #[cfg_attr(not(feature = "reload"), allow(dead_code))]
     read_at: SystemTime,
+}
+
+/// Whoever brings features that lie in no file, such as those of other servers. What there is may be
+/// another from one look to the next.
+pub trait Companions: Send + Sync {
+    /// The features that there are now.
+    fn now(&self) -> Vec<Companion>;
+}
+
+/// A feature that lies in no file.
+pub struct Companion {
+    /// Which feature.
+    pub id: FeatureId,
+    /// The feature.
+    pub module: Arc<dyn FeatureModule>,
+    /// The folder that it belongs to.
+    pub root: PathBuf,
+    /// The digest of what it is made from.
+    pub digest: String,
+    /// The bounds of its calls, as the user chose them for it alone.
+    pub limits: Limits,
 }
 
 /// One feature as it was read.
@@ -142,7 +165,8 @@ impl Workspace {
             .collect();
         let subjects = subjects(&features, &mut around);
         let bus = pod::Bus::default();
-        Self { runtime, limits, features, subjects, folders, problems, bus, read_at }
+        let companions = None;
+        Self { runtime, limits, features, subjects, folders, companions, problems, bus, read_at }
     }
 
     /// Leaves aside what is built in, where a command is about what people write.
@@ -175,7 +199,9 @@ impl Workspace {
     /// The policy cannot be read or understood.
     pub fn policy(&self, folders: &Folders) -> Result<(HostPolicy, Vec<Diagnostic>), PolicyError> {
         self.meet(folders);
-        let (policy, stale) = Policy::load(&folders.config)?.host_policy(self.subjects());
+        let others = self.others();
+        let all = self.subjects().chain(&others);
+        let (policy, stale) = Policy::load(&folders.config)?.host_policy(all);
         let is_asked_for = |stale: &Stale| {
             let asked = self.descriptors().filter(|one| one.id == stale.id);
             let mut requests = asked.flat_map(|one| &one.requests);
@@ -241,7 +267,20 @@ impl Workspace {
         for feature in self.features.iter().filter_map(|read| read.feature.clone()) {
             builder = builder.shared_module(feature);
         }
+        for Companion { id, module, limits, .. } in self.companions_now() {
+            builder = builder.shared_module(module).limits_of(id, limits);
+        }
         builder.plan().install().0
+    }
+
+    fn companions_now(&self) -> Vec<Companion> {
+        self.companions.as_ref().map_or_else(Vec::new, |companions| companions.now())
+    }
+
+    /// The features that lie in no file, as policy knows them.
+    fn others(&self) -> Vec<Subject> {
+        let subject = |Companion { id, root, digest, .. }| Subject { id, root, digest };
+        self.companions_now().into_iter().map(subject).collect()
     }
 
     /// The features that can be read, as policy knows them.
@@ -251,7 +290,7 @@ impl Workspace {
 
     /// The features as the log knows them.
     pub fn on_record(&self) -> pod::Features {
-        let subjects = self.subjects().cloned();
+        let subjects = self.subjects().cloned().chain(self.others());
         subjects.map(|Subject { id, root, digest }| (id, (root, digest))).collect()
     }
 

@@ -128,6 +128,17 @@ pub struct Reloading {
     stop: Sender<Heard>,
 }
 
+impl Reloading {
+    /// Tells it that features that lie in no file are others now.
+    pub fn signal(&self) -> impl Fn() + Send + Sync + 'static {
+        let heard = self.stop.clone();
+        move || {
+            // One that has stopped swaps nothing any more.
+            let _ = heard.send(Heard::Companions);
+        }
+    }
+}
+
 impl Drop for Reloading {
     fn drop(&mut self) {
         // A thread that is gone has stopped. One that is at work ends by itself: whoever hears of
@@ -157,13 +168,34 @@ impl Reloader {
             unread: Changed::none(),
             untold: Vec::new(),
             is_behind: false,
+            has_others: false,
             told: Vec::new(),
         };
         let thread = thread::Builder::new().name("peasy-reload".to_owned());
         let spawned = thread.spawn(move || listening.listen(&heard));
-        spawned.map_err(|reason| {
-            Diagnostic::operator("host/no-thread", format!("no thread could be started: {reason}"))
-        })?;
+        spawned.map_err(|reason| no_thread(&reason))?;
+        Ok(Reloading { stop })
+    }
+
+    /// Looks at no files; the catalog is exchanged where features that lie in none are others.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub fn start_unwatched(self) -> Result<Reloading, Diagnostic> {
+        let (stop, heard) = channel();
+        let thread = thread::Builder::new().name("peasy-reload".to_owned());
+        let listening = move || {
+            let mut told = Vec::new();
+            while let Ok(Heard::Companions | Heard::Changed(_)) = heard.recv() {
+                let begun = Instant::now();
+                let problems = self.swap().unwrap_or_else(|problem| vec![problem]);
+                let new = if problems == told { Vec::new() } else { problems.clone() };
+                told = problems;
+                self.tell(new, Vec::new(), begun);
+            }
+        };
+        thread.spawn(listening).map_err(|reason| no_thread(&reason))?;
         Ok(Reloading { stop })
     }
 
@@ -321,6 +353,10 @@ impl Reloader {
     }
 }
 
+fn no_thread(reason: &std::io::Error) -> Diagnostic {
+    Diagnostic::operator("host/no-thread", format!("no thread could be started: {reason}"))
+}
+
 fn unwatched(reason: &notify::Error) -> Diagnostic {
     Diagnostic::operator("reload/unwatched", format!("changes cannot be watched for: {reason}"))
         .help("a save is seen at the next start; on Linux, `fs.inotify.max_user_watches` bounds how many folders may be watched")
@@ -353,6 +389,8 @@ struct Listening {
     untold: Vec<Change>,
     /// Whether the catalog is behind the features.
     is_behind: bool,
+    /// Whether features that lie in no file are others than those in the catalog.
+    has_others: bool,
     /// The problems that were told last.
     told: Vec<Diagnostic>,
 }
@@ -402,7 +440,11 @@ impl Listening {
     }
 
     /// Waits for a change that concerns the features; none where there is no such until then.
-    fn hear(&self, heard: &Receiver<Heard>, until: Option<Instant>) -> Result<Changed, Stopped> {
+    fn hear(
+        &mut self,
+        heard: &Receiver<Heard>,
+        until: Option<Instant>,
+    ) -> Result<Changed, Stopped> {
         loop {
             let heard = match until {
                 None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -414,6 +456,10 @@ impl Listening {
                     if !changed.is_none() {
                         return Ok(changed);
                     }
+                }
+                Ok(Heard::Companions) => {
+                    self.has_others = true;
+                    return Ok(Changed::none());
                 }
                 Err(RecvTimeoutError::Timeout) => return Ok(Changed::none()),
                 Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
@@ -430,7 +476,8 @@ impl Listening {
         let is_policy = std::mem::replace(&mut self.policy, policy) != policy;
         let (features, mut changes) = self.read(locations, changed, is_policy);
         let is_new = changes.iter().any(|change| change.what.is_installed());
-        let must_swap = is_policy || is_new || self.is_behind;
+        let has_others = std::mem::take(&mut self.has_others);
+        let must_swap = is_policy || is_new || has_others || self.is_behind;
         if is_new {
             self.reloader.workspace.subjects = super::subjects(&features, &mut around);
         }
@@ -449,7 +496,7 @@ impl Listening {
         problems.extend(followed.errors.iter().map(unwatched));
         let is_told = problems == self.told;
         self.told.clone_from(&problems);
-        if !changes.is_empty() || !is_told || is_policy {
+        if !changes.is_empty() || !is_told || is_policy || has_others {
             self.reloader.tell(problems, changes, begun);
         }
         followed.new
@@ -747,6 +794,7 @@ mod tests {
                 unread: Changed::none(),
                 untold: Vec::new(),
                 is_behind: false,
+                has_others: false,
                 told: Vec::new(),
             };
             Self { folder, heard, listening }

@@ -62,6 +62,8 @@ impl Changed {
 /// What whoever watches is told.
 pub(super) enum Heard {
     Changed(Changed),
+    /// Features that lie in no file are others now.
+    Companions,
     /// To watch no longer.
     Stop,
 }

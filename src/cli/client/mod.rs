@@ -14,6 +14,8 @@ pub(super) use server::Written;
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, count, paint, safe};
 use super::policy::LimitArguments;
 use super::replace::{read, replace};
+#[cfg(feature = "bridge")]
+use super::servers::ServersCommand;
 use super::{Exit, usage, workspace};
 use crate::config::Folders;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -34,7 +36,9 @@ Examples:
   peasy mcp install codex greet.rhai                  for all your projects
   peasy mcp install cursor --project                  for this project, in its folder
   peasy mcp list                                      where peasy is written down
-  peasy mcp uninstall codex --name greet")]
+  peasy mcp uninstall codex --name greet
+  peasy mcp add time -- uvx mcp-server-time           another server, for `serve --gateway`
+  peasy mcp servers                                   how such servers are, and what they offer")]
 pub struct McpArguments {
     #[command(subcommand)]
     command: McpCommand,
@@ -48,6 +52,9 @@ enum McpCommand {
     Uninstall(UninstallArguments),
     /// List where peasy is written down, and whether it can start.
     List(ListArguments),
+    #[cfg(feature = "bridge")]
+    #[command(flatten)]
+    Servers(ServersCommand),
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +135,8 @@ pub fn run(arguments: &McpArguments, output: &mut Output) -> Result<Exit, Box<Di
         McpCommand::Install(arguments) => install(arguments, output),
         McpCommand::Uninstall(arguments) => uninstall(arguments, output),
         McpCommand::List(arguments) => list(arguments, output),
+        #[cfg(feature = "bridge")]
+        McpCommand::Servers(command) => super::servers::run(command, output),
     }
 }
 

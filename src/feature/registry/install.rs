@@ -18,10 +18,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub(super) fn install(plan: InstallPlan) -> (Catalog, Vec<FeatureInstallReport>) {
-    let InstallPlan { candidates, diagnostics, limits, services, sink, in_flight } = plan;
+    let InstallPlan { candidates, diagnostics, limits, limits_of, services, sink, in_flight } =
+        plan;
     let mut parts = CatalogParts::new(limits, in_flight, diagnostics);
     for candidate in candidates {
-        let report = install_one(candidate, &mut parts, &services, &sink);
+        let own = limits_of.get(&candidate.descriptor.id);
+        let report = install_one(candidate, own, &mut parts, &services, &sink);
         parts.reports.push(report);
     }
     let reports = parts.reports.clone();
@@ -30,6 +32,7 @@ pub(super) fn install(plan: InstallPlan) -> (Catalog, Vec<FeatureInstallReport>)
 
 fn install_one(
     candidate: Candidate,
+    own: Option<&Limits>,
     parts: &mut CatalogParts,
     services: &HostServices,
     sink: &Arc<dyn Sink>,
@@ -38,7 +41,7 @@ fn install_one(
     if !report.is_enabled() {
         return report;
     }
-    let limits = Arc::new(parts.limits.lowered(&descriptor.limits));
+    let limits = Arc::new(own.unwrap_or(&parts.limits).lowered(&descriptor.limits));
     let (feature, grants) = (Arc::new(descriptor.id.clone()), Arc::new(grants));
     let channels = descriptor.channels.iter().map(|channel| channel.name.clone()).collect();
     let speaker = Speaker { feature, grants, channels: Arc::new(channels) };

@@ -29,6 +29,7 @@ pub struct InstallPlan {
     pub(super) candidates: Vec<Candidate>,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) limits: Limits,
+    pub(super) limits_of: BTreeMap<FeatureId, Limits>,
     pub(super) services: HostServices,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) in_flight: InFlight,
@@ -63,7 +64,8 @@ impl InstallPlan {
 }
 
 pub(super) fn plan(builder: FeatureRegistryBuilder) -> InstallPlan {
-    let FeatureRegistryBuilder { modules, policy, limits, services, sink, in_flight } = builder;
+    let FeatureRegistryBuilder { modules, policy, limits, limits_of, services, sink, in_flight } =
+        builder;
     let mut diagnostics = Vec::new();
     let mut candidates: Vec<_> =
         modules.into_iter().filter_map(|module| describe(module, &mut diagnostics)).collect();
@@ -82,7 +84,7 @@ pub(super) fn plan(builder: FeatureRegistryBuilder) -> InstallPlan {
         candidate.skip_denied(&policy);
         candidate.settle(&limits);
     }
-    InstallPlan { candidates, diagnostics, limits, services, sink, in_flight }
+    InstallPlan { candidates, diagnostics, limits, limits_of, services, sink, in_flight }
 }
 
 fn describe(
@@ -154,10 +156,12 @@ fn refuse_duplicate_features(candidates: &mut [Candidate]) {
 /// Refuses a tool that several features declare, whether or not each of them could install it: who
 /// has a tool must not depend on what else was granted.
 fn skip_duplicate_tools(candidates: &mut [Candidate]) {
-    let mut claims: BTreeMap<ToolName, BTreeSet<FeatureId>> = BTreeMap::new();
+    let mut claims: BTreeMap<ToolName, BTreeMap<FeatureId, Arc<dyn FeatureModule>>> =
+        BTreeMap::new();
     for candidate in running(candidates) {
         for tool in &candidate.descriptor.tools {
-            claims.entry(tool.name.clone()).or_default().insert(candidate.descriptor.id.clone());
+            let (id, module) = (candidate.descriptor.id.clone(), Arc::clone(&candidate.module));
+            claims.entry(tool.name.clone()).or_default().insert(id, module);
         }
     }
     claims.retain(|_, features| features.len() > 1);
@@ -172,12 +176,23 @@ fn skip_duplicate_tools(candidates: &mut [Candidate]) {
     }
 }
 
-fn duplicate_tool(name: &ToolName, features: &BTreeSet<FeatureId>) -> Diagnostic {
-    let list: Vec<_> = features.iter().map(|feature| format!("`{feature}`")).collect();
+fn duplicate_tool(
+    name: &ToolName,
+    features: &BTreeMap<FeatureId, Arc<dyn FeatureModule>>,
+) -> Diagnostic {
+    let list: Vec<_> = features.keys().map(|feature| format!("`{feature}`")).collect();
     let message =
         format!("the tool `{name}` is declared by {}; none of them gets it", list.join(" and "));
-    Diagnostic::operator("registry/duplicate-tool", message)
-        .help("rename it in all but one of them, or disable the others")
+    let problem = Diagnostic::operator("registry/duplicate-tool", message);
+    // Its code is its own to be asked, and may fail like any other of it.
+    let ask = |module: &Arc<dyn FeatureModule>| {
+        catch_unwind(AssertUnwindSafe(|| module.rename_help(name))).ok().flatten()
+    };
+    let mut renames = features.values().filter_map(ask).peekable();
+    if renames.peek().is_none() {
+        return problem.help("rename it in all but one of them, or disable the others");
+    }
+    renames.fold(problem, Diagnostic::help)
 }
 
 impl Candidate {

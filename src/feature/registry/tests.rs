@@ -661,3 +661,60 @@ fn ids_of_one_name_and_several_sources_live_side_by_side() {
     let ids: Vec<FeatureId> = catalog.features().map(|feature| feature.id().clone()).collect();
     assert!(ids.is_sorted());
 }
+
+/// A module that knows how its tools are renamed, and one whose code panics when it is asked.
+struct Renaming(Module, &'static str);
+
+impl FeatureModule for Renaming {
+    fn descriptor(&self) -> FeatureDescriptor {
+        self.0.descriptor()
+    }
+
+    fn rename_help(&self, tool: &ToolName) -> Option<String> {
+        match self.1 {
+            "" => panic!("as it may"),
+            word => Some(format!("{word} {tool}")),
+        }
+    }
+
+    fn install(&self, context: &mut FeatureInstallContext<'_>) -> Result<(), FeatureInstallError> {
+        (self.0.install)(context)
+    }
+}
+
+#[test]
+fn who_knows_how_a_tool_is_renamed_says_so_where_the_name_is_taken() {
+    let declares = |name: &str, how: &'static str| {
+        let descriptor =
+            FeatureDescriptor::new(id(name), FeatureRuntimeKind::McpBridge).tool(tool("same"));
+        Renaming(Module { descriptor, install: Arc::new(|_| Ok(())) }, how)
+    };
+    let plan = FeatureRegistryBuilder::default()
+        .module(declares("bridge:a", "call it other than"))
+        .module(declares("bridge:b", ""))
+        .plan();
+    let help: Vec<_> = plan.reports().flat_map(|report| &report.skipped[0].why.help).collect();
+    assert_eq!(help, ["call it other than same"; 2]);
+}
+
+#[test]
+fn the_user_raises_a_bound_for_one_feature_alone() {
+    let module = |name: &str| {
+        let descriptor =
+            FeatureDescriptor::new(id(name), FeatureRuntimeKind::McpBridge).tool(tool(&name[7..]));
+        let own: ToolName = name[7..].parse().expect("a name");
+        let install = move |context: &mut FeatureInstallContext<'_>| {
+            let run = Run(|_, _: &_| success(serde_json::Value::Null));
+            context.tools.register(ToolContribution::new(own.clone(), run))?;
+            Ok(())
+        };
+        Module { descriptor, install: Arc::new(install) }
+    };
+    let mut raised = Limits::default();
+    raised.set(Limit::Time, 60_000).expect("below the ceiling");
+    let builder = FeatureRegistryBuilder::default().limits_of(id("bridge:slow"), raised);
+    let (catalog, _) =
+        builder.module(module("bridge:slow")).module(module("bridge:fast")).plan().install();
+    let time = |name: &str| catalog.tool(name).expect("it is there").limits().get(Limit::Time);
+    assert_eq!((time("slow"), time("fast")), (60_000, Limit::Time.default_value()));
+}

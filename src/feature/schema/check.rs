@@ -44,6 +44,12 @@ impl Parameters {
         for (name, value) in &mut arguments {
             *value = checker.shallow(value.take(), MAX_VALUE_DEPTH - 1, &Path::ROOT.key(name))?;
         }
+        if let Some(foreign) = self.foreign() {
+            let arguments = Value::Object(arguments);
+            let found = foreign.check(&arguments);
+            let Value::Object(arguments) = arguments else { return Err(found) };
+            return if found.is_empty() { Ok(Arguments::checked(arguments)) } else { Err(found) };
+        }
         let slots = self.iter().map(|parameter| Slot {
             name: parameter.argument_name(),
             kind: &parameter.kind,
@@ -203,6 +209,10 @@ impl Checker {
     fn present(&mut self, kind: &Type, value: Value, shown: &Type, path: &Path<'_>) -> Value {
         match (kind, value) {
             (Type::Any, value) | (Type::ObjectByLines, value @ Value::Object(_)) => value,
+            (Type::Foreign(foreign), value) => {
+                self.found.extend(foreign.check(&value));
+                value
+            }
             (Type::Null, Value::Null) => Value::Null,
             (Type::Bool, value @ Value::Bool(_)) => value,
             (Type::Int(range), Value::Number(number)) => match int_of(&number) {

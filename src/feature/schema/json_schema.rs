@@ -9,13 +9,20 @@ pub(super) type Schema = Map<String, Value>;
 impl Type {
     /// The JSON Schema of this type.
     pub fn to_json_schema(&self) -> Value {
-        Value::Object(schema(self))
+        match self {
+            Self::Foreign(foreign) => foreign.schema().clone(),
+            kind => Value::Object(schema(kind)),
+        }
     }
 }
 
 impl Parameters {
-    /// The JSON Schema of the arguments: a closed object, in declared order.
+    /// The JSON Schema of the arguments: a closed object, in declared order; or the foreign one, as it
+    /// was given.
     pub fn to_json_schema(&self) -> Value {
+        if let Some(foreign) = self.foreign() {
+            return foreign.schema().clone();
+        }
         let parts = self.iter().map(|parameter| Part {
             name: parameter.argument_name(),
             kind: &parameter.kind,
@@ -83,6 +90,7 @@ pub(super) fn schema(kind: &Type) -> Schema {
         Type::ObjectByLines => typed("object"),
         Type::Union(alternatives) => union(alternatives),
         Type::Nullable(inner) => nullable(schema(inner)),
+        Type::Foreign(foreign) => foreign.schema().as_object().cloned().unwrap_or_default(),
     }
 }
 

@@ -9,6 +9,7 @@
 mod check;
 mod cursor;
 mod error;
+mod foreign;
 mod form;
 mod habit;
 mod json_schema;
@@ -23,6 +24,7 @@ mod range;
 mod tests;
 
 pub use error::TypeError;
+pub use foreign::{ForeignSchema, SchemaCheck};
 pub use literal::{parse_default, parse_default_prefix, parse_value, parse_value_prefix};
 pub use mismatch::{Mismatch, MismatchKind, Subject};
 pub use parameter::{Arguments, ChoiceStyle, Labels, Parameter, Parameters};
@@ -74,6 +76,8 @@ pub enum Type {
     Union(Vec<Type>),
     /// `T?`: may be null or left out. [`Type::optional`] makes one.
     Nullable(Box<Type>),
+    /// What a schema of somebody else takes, which no text of this language says.
+    Foreign(ForeignSchema),
 }
 
 /// One field of an object.
@@ -201,7 +205,11 @@ impl Type {
 
     /// Whether the JSON Schema is an object at its root, as MCP asks of an `outputSchema`.
     pub fn is_object(&self) -> bool {
-        matches!(self, Self::Object(_) | Self::Map(..) | Self::ObjectByLines)
+        match self {
+            Self::Object(_) | Self::Map(..) | Self::ObjectByLines => true,
+            Self::Foreign(foreign) => foreign.is_object(),
+            _ => false,
+        }
     }
 
     /// How many containers are nested, this one included.

@@ -4,7 +4,7 @@
 use super::cursor::shortened;
 use super::literal::misfit;
 use super::nested::{Descent, Line, Step, Steps, clipped, push_step, whole};
-use super::{MAX_TYPE_DEPTH, MAX_TYPE_PARTS, Type, TypeError, habit, settled};
+use super::{ForeignSchema, MAX_TYPE_DEPTH, MAX_TYPE_PARTS, Type, TypeError, habit, settled};
 use crate::diagnostic::nearest;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -82,7 +82,8 @@ impl Parameter {
 
 /// The parameters of a tool, in declared order.
 ///
-/// Serde writes them as the list of lines that [`Parameters::add`] would take to make them again.
+/// Serde writes them as the list of lines that [`Parameters::add`] would take to make them again, and
+/// those of a foreign schema as that schema.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters {
     list: Vec<Parameter>,
@@ -90,12 +91,14 @@ pub struct Parameters {
     seen: Vec<String>,
     /// Paths of objects that take new fields from nested lines, because no type listed them.
     growing: Vec<String>,
+    /// What stands for all of them, where somebody else says what there are.
+    foreign: Option<ForeignSchema>,
 }
 
 /// By the parameters alone; how they were written does not matter.
 impl PartialEq for Parameters {
     fn eq(&self, other: &Self) -> bool {
-        self.list == other.list
+        self.list == other.list && self.foreign == other.foreign
     }
 }
 
@@ -105,6 +108,17 @@ impl Parameters {
     /// No parameters.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The parameters that a schema of somebody else's describes. None of them is listed by itself, and
+    /// arguments are given to the tool as they came.
+    pub fn of_schema(schema: ForeignSchema) -> Self {
+        Self { foreign: Some(schema), ..Self::default() }
+    }
+
+    /// The schema of somebody else that stands for these.
+    pub fn foreign(&self) -> Option<&ForeignSchema> {
+        self.foreign.as_ref()
     }
 
     /// Adds a parameter (`text`) or refines a nested field of one (`items[].qty`).
@@ -352,6 +366,9 @@ struct StoredLine {
 
 impl Serialize for Parameters {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(foreign) = &self.foreign {
+            return foreign.serialize(serializer);
+        }
         let mut lines = Vec::new();
         for parameter in &self.list {
             lines.push(StoredLine {
@@ -395,8 +412,13 @@ fn describe_fields(kind: &Type, path: &str, lines: &mut Vec<StoredLine>) {
 
 impl<'de> Deserialize<'de> for Parameters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Value::deserialize(deserializer)?;
+        if !stored.is_array() {
+            let foreign = ForeignSchema::deserialize(stored).map_err(D::Error::custom)?;
+            return Ok(Self::of_schema(foreign));
+        }
         let mut parameters = Self::new();
-        for line in Vec::<StoredLine>::deserialize(deserializer)? {
+        for line in Vec::<StoredLine>::deserialize(stored).map_err(D::Error::custom)? {
             let added = parameters.add(&line.name, line.kind, line.default, line.description);
             added.map_err(D::Error::custom)?;
             parameters.label(&line.name, line.labels);

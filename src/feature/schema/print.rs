@@ -1,7 +1,8 @@
 //! The canonical text of a type, and serde by way of it. Never prints a description.
 
-use super::{Field, Type};
+use super::{Field, ForeignSchema, Type};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use std::fmt;
 
 /// The canonical form, which [`Type::parse`] reads back as the same type.
@@ -21,6 +22,8 @@ impl fmt::Display for Type {
             Self::ObjectByLines => f.write_str("object"),
             Self::Union(alternatives) => print_union(alternatives, f),
             Self::Nullable(inner) => write!(f, "{}?", Tight(inner)),
+            // For people; its text is its schema.
+            Self::Foreign(_) => f.write_str("any"),
         }
     }
 }
@@ -81,20 +84,27 @@ pub(super) fn is_identifier(name: &str) -> bool {
 
 /// The text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Value::from(text).to_string()
 }
 
-/// As the canonical text.
+/// As the canonical text, and a foreign schema as itself.
 impl Serialize for Type {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::Foreign(foreign) => foreign.serialize(serializer),
+            kind => serializer.collect_str(kind),
+        }
     }
 }
 
-/// By parsing the text.
+/// By parsing the text; what is no text is a foreign schema.
 impl<'de> Deserialize<'de> for Type {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse_stored(&text).map_err(serde::de::Error::custom)
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Self::parse_stored(&text).map_err(serde::de::Error::custom),
+            schema => ForeignSchema::deserialize(schema)
+                .map(Self::Foreign)
+                .map_err(serde::de::Error::custom),
+        }
     }
 }

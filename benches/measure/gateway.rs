@@ -1,0 +1,189 @@
+//! A call through `peasy serve --gateway` against the same call to the same server.
+
+#![expect(clippy::disallowed_methods, reason = "starts the programs that it measures")]
+
+use crate::report::{Report, Target};
+use crate::rounds::{Rounds, median_of};
+use crate::{Problem, Result};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const ABOUT: &str = "a call through the gateway, log included, against the same call made to \
+                         another instance of the bridged server";
+
+/// The word that makes this program a server that does nothing but answer.
+pub const WORD: &str = "mcp-echo";
+
+const FEATURE: &str = include_str!("features/bench.rhai");
+
+const ROUNDS: usize = 25;
+/// Calls whose median is one figure.
+const CALLS: usize = 100;
+
+const GATEWAY: usize = 0;
+const DIRECT: usize = 1;
+
+/// Measures a server of scripts, and one that does nothing.
+pub fn take(report: &mut Report) -> Result<()> {
+    let program = option_env!("CARGO_BIN_EXE_peasy");
+    let peasy = program.ok_or("the command is not built without the feature `cli`")?;
+    let home = TempDir::new()?;
+    let feature = home.path().join("bench.rhai");
+    std::fs::write(&feature, FEATURE)?;
+    let feature = feature.display().to_string();
+    let this = std::env::current_exe()?.display().to_string();
+    let text = |bytes: usize| json!({ "text": "word ".repeat(bytes / 5) });
+    for (what, command, tool, arguments, target) in [
+        (
+            "word_count of 20 B",
+            vec![peasy, "serve", &feature],
+            "word_count",
+            text(20),
+            Target::AtMost(1.5),
+        ),
+        (
+            "word_count of 10 KB",
+            vec![peasy, "serve", &feature],
+            "word_count",
+            text(10_000),
+            Target::AtMost(1.5),
+        ),
+        (
+            "loop of 20,000 steps",
+            vec![peasy, "serve", &feature],
+            "crunch",
+            json!({ "n": 20_000 }),
+            Target::AtMost(1.5),
+        ),
+        ("a server that does nothing", vec![&*this, WORD], "echo", json!({}), Target::None),
+    ] {
+        let name = what.split(' ').next().unwrap_or_default();
+        let home = home.path().join(format!("home-{name}-{}", arguments.to_string().len()));
+        settings(&home, &command)?;
+        let mut direct = Client::start(&command, &home)?;
+        let mut gateway = Client::start(&[peasy, "serve", "--gateway"], &home)?;
+        agree(&direct.call(tool, &arguments)?.1, &gateway.call(tool, &arguments)?.1)?;
+        let rounds = Rounds::take(ROUNDS, || {
+            let one = |client: &mut Client| {
+                median_of(CALLS, || client.call(tool, &arguments).map(|(took, _)| took))
+            };
+            Ok([one(&mut gateway)?, one(&mut direct)?])
+        })?;
+        report.ratio(what, &rounds, [("gateway", GATEWAY), ("direct", DIRECT)], target);
+    }
+    Ok(())
+}
+
+fn settings(home: &Path, command: &[&str]) -> Result<()> {
+    let folder = home.join(".config/peasy");
+    std::fs::create_dir_all(&folder)?;
+    let (program, args) = command.split_first().ok_or("no command")?;
+    let (program, args) = (json!(program), json!(args));
+    let text = format!("[mcp.servers.one]\ncommand = {program}\nargs = {args}\n");
+    Ok(std::fs::write(folder.join("config.toml"), text)?)
+}
+
+/// Both sides must say the same before their times mean anything.
+fn agree(direct: &Value, gateway: &Value) -> Result<()> {
+    match direct["result"]["content"] == gateway["result"]["content"] && !direct["result"].is_null()
+    {
+        true => Ok(()),
+        false => Err(Problem::from(format!("{direct} on one side, {gateway} on the other"))),
+    }
+}
+
+struct Client {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    id: u64,
+}
+
+impl Client {
+    fn start(command: &[&str], home: &Path) -> Result<Self> {
+        let (program, args) = command.split_first().ok_or("no command")?;
+        let mut child = Command::new(program)
+            .args(args)
+            .env_clear()
+            .env("HOME", home)
+            .current_dir(home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().ok_or("no standard output")?);
+        let mut client = Self { child, lines, id: 0 };
+        let about = json!({
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "measure", "version": "1" },
+        });
+        client.ask("initialize", &about)?;
+        client.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)?;
+        Ok(client)
+    }
+
+    fn say(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().ok_or("no standard input")?;
+        Ok(input.write_all(format!("{line}\n").as_bytes())?)
+    }
+
+    fn ask(&mut self, method: &str, parameters: &Value) -> Result<String> {
+        self.id += 1;
+        let id = self.id;
+        self.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{parameters}}}"#
+        ))?;
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.lines.read_line(&mut line)? == 0 {
+                return Err("the server ended".into());
+            }
+            if line.contains(&format!("\"id\":{id}")) {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// A call, how long it took, and what came of it.
+    fn call(&mut self, tool: &str, arguments: &Value) -> Result<(Duration, Value)> {
+        let parameters = json!({ "name": tool, "arguments": arguments });
+        let begun = Instant::now();
+        let line = self.ask("tools/call", &parameters)?;
+        Ok((begun.elapsed(), serde_json::from_str(&line)?))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // It ends with its input.
+        let _ = self.child.wait();
+    }
+}
+
+/// What this program does as a server that does nothing but answer.
+pub fn echo() -> std::io::Result<()> {
+    let mut output = std::io::stdout();
+    for line in std::io::stdin().lines() {
+        let asked: Value = serde_json::from_str(&line?).unwrap_or_default();
+        let result = match asked["method"].as_str() {
+            Some("initialize") => json!({
+                "protocolVersion": "2025-11-25", "capabilities": { "tools": {} },
+                "serverInfo": { "name": "echo", "version": "1" },
+            }),
+            Some("tools/list") => {
+                json!({ "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }] })
+            }
+            Some("tools/call") => json!({ "content": [{ "type": "text", "text": "hello" }] }),
+            _ => continue,
+        };
+        let answer = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result });
+        output.write_all(format!("{answer}\n").as_bytes())?;
+        output.flush()?;
+    }
+    Ok(())
+}
