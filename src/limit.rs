@@ -40,6 +40,8 @@ pub enum Limit {
     Store,
     /// Calls that may run or wait at the same time.
     InFlight,
+    /// Bytes of what one call gets from its host that the log keeps, so that it can be run again.
+    Record,
 }
 
 struct Row {
@@ -55,7 +57,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// Every bound, in the order of [`Limit`].
-const TABLE: [Row; 15] = [
+const TABLE: [Row; 16] = [
     row(
         Limit::Operations,
         "operations",
@@ -78,6 +80,7 @@ const TABLE: [Row; 15] = [
     row(Limit::Diagnostics, "diagnostics", "limit/diagnostics", "diagnostics", 100, 1_000),
     row(Limit::Store, "store", "limit/store", "bytes", 16 * MIB, 1_024 * MIB),
     row(Limit::InFlight, "in_flight", "limit/in-flight", "calls", 64, 1_024),
+    row(Limit::Record, "record", "limit/record", "bytes", MIB, 64 * MIB),
 ];
 
 /// The units that values may be written in: names, the limit's unit that they measure, factors.

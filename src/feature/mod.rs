@@ -11,6 +11,7 @@ pub mod descriptor;
 pub mod event;
 mod gate;
 pub mod grant;
+pub mod heard;
 pub mod hook;
 pub mod id;
 mod measure;

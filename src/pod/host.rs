@@ -1,16 +1,18 @@
 //! A call as a transaction: intent in the log, effects in the store, the end in the log, the reply.
 
+use super::journal::Journal;
 use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
 use super::session::{LogError, Recovered, SessionLog};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
 use crate::feature::capability::SecretName;
 use crate::feature::catalog::{CallOptions, Catalog};
+use crate::feature::heard::Heard;
 use crate::feature::hook::HookOutcome;
 use crate::feature::id::FeatureId;
 use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
-use crate::limit::Limit;
+use crate::limit::{Limit, Limits};
 use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::Value;
@@ -65,19 +67,58 @@ struct Current {
     catalog: Arc<Catalog>,
     /// The folder that each feature belongs to.
     roots: HashMap<FeatureId, PathBuf>,
+    /// The line of the log that says all this.
+    line: u64,
 }
 
 struct Shared {
-    log: SessionLog,
+    log: Arc<SessionLog>,
     stores: Arc<Stores>,
     workspace: Option<PathBuf>,
     secrets: Option<Secrets>,
     closed: Vec<PathBuf>,
 }
 
-/// What the log says of each feature beside its descriptor: the folder that it belongs to, and the
-/// digest of its source and imports.
-pub type Features = HashMap<FeatureId, (PathBuf, String)>;
+/// What the log says of each feature beside its descriptor.
+pub type Features = HashMap<FeatureId, OnRecord>;
+
+/// What the log says of one feature beside its descriptor.
+#[derive(Clone, Default)]
+pub struct OnRecord {
+    /// The folder that it belongs to.
+    pub root: PathBuf,
+    /// SHA-256 of its source and imports; empty for one that has none.
+    pub digest: String,
+    /// Gives the texts of both, as whoever read them wants them back.
+    pub source: Option<Arc<dyn Fn() -> Value + Send + Sync>>,
+}
+
+impl std::fmt::Debug for OnRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { root, digest, .. } = self;
+        f.debug_struct("OnRecord")
+            .field("root", root)
+            .field("digest", digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The id of a call on record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(String);
+
+impl CallId {
+    /// As the log has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for CallId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The folder of stores below a state folder.
 pub(crate) const STORES: &str = "store";
@@ -113,12 +154,13 @@ impl Pod {
         let committed = Arc::clone(&stores);
         log.sync_first(move || committed.sync());
         let recovered = log.recover(&stores)?;
-        record(&log, &catalog, &features)?;
+        let line = record(&log, &catalog, &features)?;
+        let log = Arc::new(log);
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
         let shared = Arc::new(Shared { log, stores, workspace, secrets, closed });
-        let current = RwLock::new(Arc::new(Current::new(catalog, features)));
+        let current = RwLock::new(Arc::new(Current::new(catalog, features, line)));
         Ok(Self { current, shared, recovered })
     }
 
@@ -134,8 +176,8 @@ impl Pod {
     ///
     /// The log cannot be written; the catalog stands as it was.
     pub fn swap(&self, catalog: Arc<Catalog>, features: Features) -> Result<(), PodError> {
-        record(&self.shared.log, &catalog, &features)?;
-        let new = Arc::new(Current::new(catalog, features));
+        let line = record(&self.shared.log, &catalog, &features)?;
+        let new = Arc::new(Current::new(catalog, features, line));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
@@ -149,10 +191,31 @@ impl Pod {
         &self.recovered
     }
 
+    /// The session's log, for an agent's session that is to be on record in it.
+    pub fn log(&self) -> &Arc<SessionLog> {
+        &self.shared.log
+    }
+
+    /// The id that a call will have on record, for whoever refers to it there.
+    pub fn next_call(&self) -> CallId {
+        CallId(self.shared.log.next_call())
+    }
+
     /// Calls a tool, and records the call before its outcome is given back.
     pub fn call(&self, name: &str, arguments: Value, options: CallOptions) -> Outcome {
+        self.call_as(self.next_call(), name, arguments, options)
+    }
+
+    /// As [`Self::call`], under an id of [`Self::next_call`].
+    pub fn call_as(
+        &self,
+        id: CallId,
+        name: &str,
+        arguments: Value,
+        options: CallOptions,
+    ) -> Outcome {
         let current = self.current();
-        let (transaction, options) = match self.begin(&current, name, &arguments, options) {
+        let (transaction, options) = match self.begin(&current, id, name, &arguments, options) {
             Ok(begun) => begun,
             Err(error) => return Outcome::failure(error.diagnostic()),
         };
@@ -174,7 +237,8 @@ impl Pod {
         options: CallOptions,
     ) -> HookOutcome {
         let current = self.current();
-        let (transaction, options) = match self.begin(&current, hook, &event, options) {
+        let id = self.next_call();
+        let (transaction, options) = match self.begin(&current, id, hook, &event, options) {
             Ok(begun) => begun,
             Err(error) => return HookOutcome::failure(error.diagnostic()),
         };
@@ -190,6 +254,7 @@ impl Pod {
     fn begin(
         &self,
         current: &Arc<Current>,
+        id: CallId,
         contribution: &str,
         input: &Value,
         options: CallOptions,
@@ -202,12 +267,21 @@ impl Pod {
             input: self.shared.log.body(input)?,
             now: conditions.now,
             seed: Some(conditions.seed),
+            answers: options.answers.to_vec(),
+            catalog: Some(current.line),
+            heard: None,
+            kept: None,
         };
         let transaction = Arc::new(PodTransaction {
             shared: Arc::clone(&self.shared),
             current: Arc::clone(current),
-            call: self.shared.log.next_call(),
-            state: Mutex::new(State { about, begun: None, store: StoreState::Untouched }),
+            call: id.0,
+            state: Mutex::new(State {
+                about,
+                begun: None,
+                store: StoreState::Untouched,
+                journal: Journal::default(),
+            }),
         });
         let host = Arc::clone(&transaction) as Arc<dyn Transaction>;
         Ok((transaction, CallOptions { transaction: host, ..options }))
@@ -215,23 +289,40 @@ impl Pod {
 }
 
 impl Current {
-    fn new(catalog: Arc<Catalog>, features: Features) -> Self {
-        let roots = features.into_iter().map(|(id, (root, _))| (id, root)).collect();
-        Self { catalog, roots }
+    fn new(catalog: Arc<Catalog>, features: Features, line: u64) -> Self {
+        let roots = features.into_iter().map(|(id, feature)| (id, feature.root)).collect();
+        Self { catalog, roots, line }
     }
 }
 
-/// Writes down what can be called.
-fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<(), LogError> {
+/// Writes down what can be called, and gives the line. What was written down before is named by its
+/// hash, so that a reload adds no more than what it changed.
+fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<u64, LogError> {
+    let usual = Limits::default();
     let entries = catalog.features().map(|feature| {
-        let (root, digest) = features.get(feature.id()).cloned().unwrap_or_default();
+        let OnRecord { root, digest, source } =
+            features.get(feature.id()).cloned().unwrap_or_default();
         let descriptor = serde_json::to_value(feature.descriptor()).unwrap_or_default();
-        let descriptor = log.body(&descriptor)?;
-        Ok(FeatureEntry { feature: feature.id().clone(), root, digest, descriptor })
+        let limits = Limit::all().map(|limit| (limit, feature.limits().get(limit)));
+        Ok(FeatureEntry {
+            feature: feature.id().clone(),
+            root,
+            digest,
+            descriptor: log.body_above(&descriptor, REPEATED)?,
+            source: source.map(|source| log.body_above(&source(), REPEATED)).transpose()?,
+            grants: feature.grants().iter().cloned().collect(),
+            limits: limits.filter(|(limit, value)| usual.get(*limit) != *value).collect(),
+        })
     });
     let features = entries.collect::<Result<Vec<_>, LogError>>()?;
-    log.append(&Entry::Catalog { instance: log.instance().to_owned(), features })
+    let features = serde_json::to_value(features).unwrap_or_default();
+    let features = log.body_above(&features, REPEATED)?;
+    log.record(&Entry::Catalog { instance: log.instance().to_owned(), features })
 }
+
+/// Descriptors, sources and the list of them are the same from one opening to the next: what is longer
+/// than this stands in a file of its own, once.
+const REPEATED: usize = 256;
 
 /// Most characters of a name that nobody has that are recorded.
 const MOST_NAME: usize = 128;
@@ -248,6 +339,7 @@ struct State {
     about: CallEntry,
     begun: Option<Begun>,
     store: StoreState,
+    journal: Journal,
 }
 
 struct Begun {
@@ -281,7 +373,7 @@ impl PodTransaction {
 
     /// Records a call that failed.
     fn failed(&self, failure: &[Diagnostic], receipt: &Receipt) -> Result<(), LogError> {
-        let about = self.state().about.clone();
+        let about = self.about()?;
         self.shared.log.append(&Entry::Call {
             call: self.call.clone(),
             about,
@@ -289,6 +381,18 @@ impl PodTransaction {
             failure: failure.to_vec(),
             receipt: *receipt,
         })
+    }
+
+    /// What was called, and what it got.
+    fn about(&self) -> Result<CallEntry, LogError> {
+        let (mut about, journal) = {
+            let mut state = self.state();
+            (state.about.clone(), std::mem::take(&mut state.journal))
+        };
+        let (heard, kept) = journal.into_values();
+        about.heard = heard.map(|heard| self.shared.log.body(&heard)).transpose()?;
+        about.kept = kept.map(|kept| self.shared.log.body(&kept)).transpose()?;
+        Ok(about)
     }
 
     fn commit_staged(
@@ -346,22 +450,31 @@ impl Transaction for PodTransaction {
             quota: call.limits.get(Limit::Store),
             deadline: call.deadline,
         });
+        state.journal = Journal::of(call.limits.get(Limit::Record));
     }
 
     fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic> {
-        self.with_store(|lease| lease.get(key))
+        let read = self.with_store(|lease| lease.get(key));
+        self.state().journal.read(key, &read);
+        read
     }
 
     fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
-        self.with_store(|lease| lease.set(key, value))
+        let set = self.with_store(|lease| lease.set(key, value));
+        self.state().journal.set(key, value, &set);
+        set
     }
 
     fn store_delete(&self, key: &str) -> Result<bool, Diagnostic> {
-        self.with_store(|lease| lease.delete(key))
+        let deleted = self.with_store(|lease| lease.delete(key));
+        self.state().journal.deleted(key, &deleted);
+        deleted
     }
 
     fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
-        self.with_store(|lease| lease.keys(prefix, most))
+        let keys = self.with_store(|lease| lease.keys(prefix, most));
+        self.state().journal.listed(prefix, most, &keys);
+        keys
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
@@ -400,14 +513,22 @@ impl Transaction for PodTransaction {
         &self.shared.closed
     }
 
+    fn record_room(&self) -> u64 {
+        self.state().journal.room()
+    }
+
+    fn heard(&self, heard: Heard) {
+        self.state().journal.heard(heard);
+    }
+
     fn commit(&self, ending: &Ending<'_>) -> Result<(), Diagnostic> {
         let log = &self.shared.log;
         let result = log.body(ending.result).map_err(|error| error.diagnostic())?;
+        let about = self.about().map_err(|error| error.diagnostic())?;
         let mut state = self.state();
         if !ending.notices.is_empty() {
             state.lease(&self.shared.stores).map_err(|error| error.diagnostic())?;
         }
-        let about = state.about.clone();
         let store = std::mem::replace(&mut state.store, StoreState::Closed);
         drop(state);
         match store {

@@ -4,6 +4,7 @@
 //! through here and is on record before anybody sees it. Nothing here knows scripts or fronts.
 
 mod host;
+mod journal;
 pub mod session;
 
-pub use host::{Features, Pod, PodError, PodOptions};
+pub use host::{CallId, Features, OnRecord, Pod, PodError, PodOptions};

@@ -6,8 +6,9 @@
 #[cfg(feature = "http")]
 use super::host::http::Requests;
 use super::meter;
+use super::outside::Outside;
 use crate::diagnostic::Diagnostic;
-use crate::feature::call::{CallContext, Conditions};
+use crate::feature::call::CallContext;
 use crate::feature::event::{EventBody, FeatureEvent};
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::Decision;
@@ -48,6 +49,8 @@ pub(crate) struct Frame {
     /// The strictest decision that was made.
     decided: u8,
     diagnostics: Vec<Diagnostic>,
+    /// What the call gets from the world, on its way into the record or out of it.
+    outside: Outside,
     /// What the call has sent and spent.
     #[cfg(feature = "http")]
     requests: Requests,
@@ -75,6 +78,7 @@ impl Frame {
         channels: Arc<[ChannelName]>,
     ) -> Self {
         let random = fastrand::Rng::with_seed(context.conditions.seed);
+        let outside = meter::handing_out(|| Outside::of(&*context.transaction));
         Self {
             role,
             context,
@@ -88,6 +92,7 @@ impl Frame {
             dropped: 0,
             decided: 0,
             diagnostics: Vec::new(),
+            outside,
             #[cfg(feature = "http")]
             requests: Requests::default(),
         }
@@ -132,8 +137,15 @@ impl Frame {
         &mut self.random
     }
 
-    pub(crate) fn conditions(&self) -> Conditions {
-        self.context.conditions
+    /// The wall clock as the call sees it, in milliseconds since the Unix epoch.
+    pub(crate) fn now(&mut self) -> i64 {
+        let now = self.context.conditions.now;
+        now.unwrap_or_else(|| meter::handing_out(|| self.outside.clock()))
+    }
+
+    /// What the call gets from the world.
+    pub(crate) fn outside(&mut self) -> &mut Outside {
+        &mut self.outside
     }
 
     /// Sends a live event, if the call's volume allows it.
@@ -214,10 +226,9 @@ pub(crate) fn enter(frame: Frame) {
 pub(crate) fn leave() -> Left {
     FRAME.take().map_or_else(
         || Left { notices: Vec::new(), dropped: 0, diagnostics: Vec::new() },
-        |frame| Left {
-            notices: frame.notices,
-            dropped: frame.dropped,
-            diagnostics: frame.diagnostics,
+        |frame| {
+            meter::handing_out(|| frame.outside.tell(&*frame.context.transaction));
+            Left { notices: frame.notices, dropped: frame.dropped, diagnostics: frame.diagnostics }
         },
     )
 }
@@ -295,6 +306,18 @@ pub(crate) fn ask_host<T: Heap>(
         }
         Err(diagnostic) => Err(meter::handing_out(|| refusal(diagnostic))),
     }
+}
+
+/// What a call meets that is run again and asks for what its record does not hold.
+pub(crate) fn missed(what: &str) -> Box<EvalAltResult> {
+    let told = with(|frame| Ok(Arc::clone(&frame.context.transaction)));
+    meter::handing_out(|| {
+        if let Ok(host) = told {
+            host.missed(what);
+        }
+        let message = format!("the record of the call does not hold {what}");
+        refusal(Diagnostic::operator("replay/not-recorded", message))
+    })
 }
 
 /// What an answer of the host holds on the heap.

@@ -19,6 +19,7 @@ pub mod isolate;
 mod location;
 pub mod meter;
 mod native;
+mod outside;
 mod parse;
 pub mod reference;
 mod remedy;

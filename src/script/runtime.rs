@@ -12,6 +12,7 @@ use super::isolate::Launch;
 use super::isolate::process::Processes;
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
+use super::source::Pinned;
 use super::{engine, explain, host, meter, value};
 
 pub use super::location::{Location, is_project_root};
@@ -21,7 +22,7 @@ use crate::feature::call::{CallContext, Outcome};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome};
-use crate::feature::id::ChannelName;
+use crate::feature::id::{ChannelName, FeatureSource};
 use crate::feature::registry::{FeatureInstallContext, FeatureInstallError, FeatureModule};
 use crate::feature::schema::Arguments;
 use crate::feature::tool::{Tool, ToolContribution};
@@ -143,6 +144,22 @@ impl ScriptRuntime {
         read.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
     }
 
+    /// Reads a feature whose files were read before, as they were then.
+    pub fn read_pinned(&self, pinned: Pinned, source: FeatureSource) -> ReadOutcome {
+        let deadline = Instant::now() + READ_TIME;
+        let (memory, limits) = (self.memory, Arc::clone(&self.limits));
+        let read = self.sandbox.run(deadline, move |thread| {
+            bounded_reading(memory, thread, || {
+                let known = Self::known();
+                Script::read_pinned(&pinned, source, known, &limits, &meter::tick)
+            })
+        });
+        read.unwrap_or_else(|error| {
+            let diagnostics = vec![explain::sandbox(&error, &self.limits)];
+            ReadOutcome { script: None, diagnostics, tree: None }
+        })
+    }
+
     fn read_part(&self, locations: &[Location]) -> Vec<ReadOutcome> {
         let deadline =
             Instant::now() + READ_TIME * u32::try_from(locations.len()).unwrap_or(u32::MAX);
@@ -199,15 +216,25 @@ fn read_one(
     limits: &Limits,
     thread: &mut Instances,
 ) -> ReadOutcome {
+    bounded_reading(memory, thread, || {
+        let source = location.source.clone();
+        let known = ScriptRuntime::known();
+        Script::read(&location.path, source, known, limits, &meter::tick)
+    })
+}
+
+fn bounded_reading(
+    memory: MemoryBound,
+    thread: &mut Instances,
+    read: impl FnOnce() -> ReadOutcome,
+) -> ReadOutcome {
     meter::begin(meter::Bounds {
         operations: u64::MAX,
         memory: (memory == MemoryBound::Metered).then_some(PARSE_MEMORY),
         deadline: Instant::now() + READ_TIME,
         stop: Arc::new(AtomicBool::new(false)),
     });
-    let source = location.source.clone();
-    let known = ScriptRuntime::known();
-    let mut outcome = Script::read(&location.path, source, known, limits, &meter::tick);
+    let mut outcome = read();
     check_guards(&mut outcome);
     wear(thread, &meter::end());
     outcome

@@ -188,8 +188,19 @@ impl Workspace {
 
     /// The features as the log knows them.
     pub fn on_record(&self) -> pod::Features {
-        let subjects = self.subjects().into_iter();
-        subjects.map(|Subject { id, root, digest }| (id, (root, digest))).collect()
+        let on_record = |read: &Arc<ReadFeature>| {
+            let script = read.script()?;
+            let tree = Arc::clone(&script.tree);
+            let on_record = pod::OnRecord {
+                root: read.location.root(),
+                digest: script.tree.digest.clone(),
+                source: Some(Arc::new(move || {
+                    serde_json::to_value(tree.pinned()).unwrap_or_default()
+                })),
+            };
+            Some((script.descriptor.id.clone(), on_record))
+        };
+        self.features.iter().filter_map(on_record).collect()
     }
 
     /// What the features that can be read declare.

@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
 
-use super::entry::{self, Body, Entry, INLINE, Line, hash_of};
+use super::entry::{self, Body, Entry, FORMAT, INLINE, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
 use crate::private;
@@ -14,7 +14,7 @@ use crate::store::Durability;
 use serde_json::Value;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -42,6 +42,17 @@ pub enum LogError {
     /// The file is no longer the one that this process writes.
     #[error("the log `{}` was moved or removed while this process writes it", .0.display())]
     Moved(PathBuf),
+    /// A newer peasy began it, in a format that this one cannot go on in.
+    #[error(
+        "the log `{}` has the format {format}, and this version of peasy writes {FORMAT}; nothing was written to it",
+        file.display()
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its major version.
+        format: u32,
+    },
     /// The end of the file is not that of a log.
     #[error("the end of the log `{}` is damaged; nothing was written to it", .0.display())]
     Damaged(PathBuf),
@@ -62,6 +73,8 @@ impl LogError {
                 .help("end the process that holds it, or wait for it; no call is answered that cannot be recorded"),
             Self::Moved(_) => Diagnostic::operator("log/moved", text)
                 .help("start this process anew, and a new log is begun; no call is answered that cannot be recorded"),
+            Self::Newer { .. } => Diagnostic::operator("log/newer", text)
+                .help("go on with the version of peasy that began it; this one can show it"),
             Self::Damaged(_) => Diagnostic::operator("log/damaged", text)
                 .help("look at it with `peasy log verify`; then move it away, and a new one is begun"),
         }
@@ -129,8 +142,12 @@ impl SessionLog {
         private::make_folder(folder).map_err(&opened)?;
         private::make_folder(&folder.join(BODIES)).map_err(&opened)?;
         private::make_folder(&folder.join(INSTANCES)).map_err(&opened)?;
-        let file =
+        let mut file =
             private::options().read(true).append(true).create(true).open(&path).map_err(&opened)?;
+        let format = tail::format(&mut file).map_err(&opened)?;
+        if format > FORMAT {
+            return Err(LogError::Newer { file: path.clone(), format });
+        }
         let state = Mutex::new(State { file, tail: Tail::start() });
         let writer = Arc::new(Writer {
             path: path.clone(),
@@ -157,6 +174,7 @@ impl SessionLog {
             instance: log.instance.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             durability: format!("{durability:?}").to_lowercase(),
+            format: FORMAT,
         })?;
         Ok(log)
     }
@@ -193,6 +211,15 @@ impl SessionLog {
     ///
     /// It is not in the file.
     pub fn append(&self, entry: &Entry) -> Result<(), LogError> {
+        self.record(entry).map(drop)
+    }
+
+    /// As [`Self::append`], and says which line it is.
+    ///
+    /// # Errors
+    ///
+    /// It is not in the file.
+    pub fn record(&self, entry: &Entry) -> Result<u64, LogError> {
         self.writer.append(entry, self.durability == Durability::Always)
     }
 
@@ -202,8 +229,18 @@ impl SessionLog {
     ///
     /// The file cannot be written.
     pub fn body(&self, value: &Value) -> Result<Body, LogError> {
+        self.body_above(value, INLINE)
+    }
+
+    /// As [`Self::body`], for a value that comes again and again: one of more than `most` bytes has a
+    /// file of its own.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn body_above(&self, value: &Value, most: usize) -> Result<Body, LogError> {
         let text = value.to_string();
-        if text.len() <= INLINE {
+        if text.len() <= most {
             return Ok(Body::Value(value.clone()));
         }
         let sha256 = hash_of(text.as_bytes());
@@ -285,7 +322,7 @@ impl Writer {
         self.at_end(|state| Ok(state.tail.end))
     }
 
-    fn append(&self, entry: &Entry, sync: bool) -> Result<(), LogError> {
+    fn append(&self, entry: &Entry, sync: bool) -> Result<u64, LogError> {
         self.at_end(|state| {
             self.write_line(state, entry)?;
             if sync {
@@ -293,7 +330,7 @@ impl Writer {
             } else {
                 self.dirty.store(true, Ordering::Release);
             }
-            Ok(())
+            Ok(state.tail.n)
         })
     }
 
@@ -388,26 +425,4 @@ pub(super) fn now() -> i64 {
 pub(super) fn io_error(file: &Path, act: &'static str) -> impl Fn(io::Error) -> LogError {
     let file = file.to_owned();
     move |reason| LogError::Io { file: file.clone(), act, reason }
-}
-
-/// The text of a file from `begin` on.
-pub(super) fn text_from(path: &Path, begin: u64) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(begin))?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    Ok(text)
-}
-
-/// Every whole line of the log in `folder` that can be read, each with its text.
-///
-/// # Errors
-///
-/// The file cannot be read.
-pub fn read_lines(folder: &Path) -> Result<Vec<(Line, String)>, LogError> {
-    let path = folder.join(FILE);
-    let text = text_from(&path, 0).map_err(io_error(&path, "read"))?;
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    let read = |line: &str| Some((serde_json::from_str(line).ok()?, line.to_owned()));
-    Ok(lines.filter_map(read).collect())
 }

@@ -37,9 +37,7 @@ pub(crate) fn module() -> Shared<Module> {
 }
 
 fn now() -> Native<i64> {
-    frame::with(|frame| {
-        Ok(frame.conditions().now.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond()))
-    })
+    frame::with(|frame| Ok(frame.now()))
 }
 
 fn iso(milliseconds: i64) -> Native<String> {

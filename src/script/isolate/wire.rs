@@ -8,6 +8,7 @@ use crate::feature::call::{CallContext, Failure, Receipt};
 use crate::feature::capability::{Capability, SecretName};
 use crate::feature::event::FeatureEvent;
 use crate::feature::grant::GrantSet;
+use crate::feature::heard::Heard;
 use crate::feature::id::{ChannelName, FeatureId};
 use crate::feature::question::Answer;
 use crate::feature::transaction::{Act, Transaction};
@@ -68,6 +69,7 @@ pub(super) enum Ask {
     StoreKeys(String, usize),
     Act(Act),
     Secret(String),
+    Heard(Box<Heard>),
 }
 
 impl Ask {
@@ -83,6 +85,10 @@ impl Ask {
                 let name: SecretName = name.parse().map_err(|_| unknown_secret())?;
                 // It goes to the other end of a socket that nobody else holds.
                 host.secret(&name).map(|secret| Value::from(secret.expose()))
+            }
+            Self::Heard(heard) => {
+                host.heard(*heard);
+                Ok(Value::Null)
             }
         }
     }
@@ -173,6 +179,7 @@ pub(super) struct CallOrder {
     pub time_left: Duration,
     pub workspace: Option<PathBuf>,
     pub closed: Vec<PathBuf>,
+    pub record_room: u64,
 }
 
 impl CallOrder {
@@ -198,6 +205,7 @@ impl CallOrder {
             time_left: context.deadline.saturating_duration_since(Instant::now()),
             workspace: context.transaction.workspace().map(Path::to_owned),
             closed: context.transaction.closed().to_vec(),
+            record_room: context.transaction.record_room(),
         }
     }
 

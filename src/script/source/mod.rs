@@ -7,12 +7,14 @@
 mod discover;
 mod library;
 mod load;
+mod pinned;
 mod read;
 
 pub use discover::{Discovery, discover};
 pub(crate) use library::is_library;
 pub use library::{std_names, std_source};
-pub(crate) use load::{Loaded, load, load_text};
+pub(crate) use load::{Loaded, load, load_pinned, load_text};
+pub use pinned::Pinned;
 pub use read::unreadable;
 
 use crate::diagnostic::Span;
