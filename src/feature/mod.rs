@@ -16,6 +16,7 @@ pub mod hook;
 pub mod id;
 mod measure;
 pub mod question;
+pub mod redact;
 pub mod registry;
 pub mod report;
 pub mod schema;

@@ -154,6 +154,8 @@ impl Pod {
         let committed = Arc::clone(&stores);
         log.sync_first(move || committed.sync());
         let recovered = log.recover(&stores)?;
+        let exposed = options.secrets.as_ref().map(Secrets::exposed).cloned();
+        let log = log.without(exposed.unwrap_or_default());
         let line = record(&log, &catalog, &features)?;
         let log = Arc::new(log);
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());

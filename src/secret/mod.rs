@@ -14,6 +14,7 @@ mod tests;
 pub use error::SecretError;
 
 use crate::feature::capability::SecretName;
+use crate::feature::redact::Exposed;
 use crate::feature::secret::{MAX_BYTES, SecretText};
 use crate::private;
 use keyring::{Keyring, SystemKeyring};
@@ -50,6 +51,7 @@ pub struct Secrets {
     folder: PathBuf,
     keyring: Arc<dyn Keyring>,
     variable: fn(&str) -> Option<String>,
+    exposed: Exposed,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -62,7 +64,13 @@ impl Secrets {
     /// The secrets that the configuration folder `folder` names.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
-        Self { folder: folder.into(), keyring: Arc::new(SystemKeyring), variable }
+        let (keyring, exposed) = (Arc::new(SystemKeyring), Exposed::default());
+        Self { folder: folder.into(), keyring, variable, exposed }
+    }
+
+    /// The secrets that were read to be spent, for whoever keeps records.
+    pub fn exposed(&self) -> &Exposed {
+        &self.exposed
     }
 
     /// The names, in order, and where each secret is.
@@ -96,7 +104,10 @@ impl Secrets {
                 text.ok_or_else(|| SecretError::Missing(name.clone()))?
             }
         };
-        SecretText::new(text).map_err(|reason| SecretError::Unusable { name: name.clone(), reason })
+        let text = SecretText::new(text);
+        let text = text.map_err(|reason| SecretError::Unusable { name: name.clone(), reason })?;
+        self.exposed.add(name, text.expose());
+        Ok(text)
     }
 
     fn source(&self, name: &SecretName) -> Result<Option<Source>, SecretError> {

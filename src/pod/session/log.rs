@@ -9,9 +9,11 @@
 use super::entry::{self, Body, Entry, FORMAT, INLINE, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
+use crate::feature::redact::{Exposed, Redactor};
 use crate::private;
 use crate::store::Durability;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
@@ -88,6 +90,7 @@ pub struct SessionLog {
     durability: Durability,
     calls: AtomicU64,
     writer: Arc<Writer>,
+    exposed: Exposed,
     /// Held for as long as the process lives; its file is removed with the log.
     alive: Alive,
 }
@@ -168,6 +171,7 @@ impl SessionLog {
             durability,
             calls: AtomicU64::new(0),
             writer,
+            exposed: Exposed::default(),
             alive,
         };
         log.append(&Entry::Open {
@@ -184,6 +188,13 @@ impl SessionLog {
     pub fn sync_first(&self, before: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
         // One pod writes a log, and says so once.
         let _ = self.writer.before.set(Box::new(before));
+    }
+
+    /// Writes no secret that was spent through `exposed`, in whatever form.
+    #[must_use]
+    pub fn without(mut self, exposed: Exposed) -> Self {
+        self.exposed = exposed;
+        self
     }
 
     /// The session's folder.
@@ -220,7 +231,19 @@ impl SessionLog {
     ///
     /// It is not in the file.
     pub fn record(&self, entry: &Entry) -> Result<u64, LogError> {
-        self.writer.append(entry, self.durability == Durability::Always)
+        let sync = self.durability == Durability::Always;
+        if let Some(redactor) = self.exposed.redactor() {
+            // Where secrets were spent, each line is looked at once more.
+            let text = serde_json::to_string(entry).unwrap_or_default();
+            if !redactor.held(&text).is_empty() {
+                let clean = cleaned(entry, &redactor);
+                let clean = clean.map_err(|error| {
+                    io_error(&self.writer.path, "written")(io::Error::other(error))
+                })?;
+                return self.writer.append(&clean, sync);
+            }
+        }
+        self.writer.append(entry, sync)
     }
 
     /// A value as a line holds it: itself, or the name of a file that is written here.
@@ -239,9 +262,16 @@ impl SessionLog {
     ///
     /// The file cannot be written.
     pub fn body_above(&self, value: &Value, most: usize) -> Result<Body, LogError> {
-        let text = value.to_string();
+        let mut text = value.to_string();
+        let mut value = Cow::Borrowed(value);
+        if let Some(redactor) = self.exposed.redactor()
+            && !redactor.held(&text).is_empty()
+        {
+            value = Cow::Owned(redactor.clean_value(value.into_owned()));
+            text = value.to_string();
+        }
         if text.len() <= most {
-            return Ok(Body::Value(value.clone()));
+            return Ok(Body::Value(value.into_owned()));
         }
         let sha256 = hash_of(text.as_bytes());
         let path = self.folder.join(BODIES).join(&sha256);
@@ -269,6 +299,22 @@ impl SessionLog {
         }
         written
     }
+}
+
+/// An entry without secrets in its texts. What is no text was made by the host, or is a body that was
+/// cleaned before.
+fn cleaned(entry: &Entry, redactor: &Redactor) -> serde_json::Result<Entry> {
+    fn walk(value: &mut Value, redactor: &Redactor) {
+        match value {
+            Value::String(text) => *text = redactor.clean_text(text),
+            Value::Array(parts) => parts.iter_mut().for_each(|part| walk(part, redactor)),
+            Value::Object(fields) => fields.values_mut().for_each(|part| walk(part, redactor)),
+            _ => (),
+        }
+    }
+    let mut value = serde_json::to_value(entry)?;
+    walk(&mut value, redactor);
+    serde_json::from_value(value)
 }
 
 impl Alive {
