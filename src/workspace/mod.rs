@@ -6,6 +6,7 @@
 pub mod place;
 #[cfg(feature = "reload")]
 pub mod reload;
+pub mod replay;
 #[cfg(feature = "reload")]
 mod watch;
 
