@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 28] = [
+const FAMILIES: [&str; 30] = [
     "config",
     "exec",
     "fs",
@@ -41,10 +41,12 @@ const FAMILIES: [&str; 28] = [
     "mcp",
     "registry",
     "reload",
+    "replay",
     "result",
     "script",
     "secret",
     "service",
+    "session",
     "source",
     "test",
 ];

@@ -23,6 +23,8 @@ mod reload;
 #[cfg(all(unix, feature = "http"))]
 mod requests;
 mod scripts;
+#[cfg(unix)]
+mod session;
 
 /// Counts allocations, as a program that embeds the crate does.
 #[global_allocator]

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod list;
 pub mod log;
 pub mod new;
+pub mod replay;
 pub mod sandbox_process;
 pub mod secret;
 #[cfg(feature = "mcp")]
@@ -26,6 +27,7 @@ mod event;
 mod exit;
 mod output;
 mod policy;
+mod progress;
 mod reload;
 mod subject;
 mod workspace;
@@ -148,8 +150,10 @@ pub enum Command {
     Enable(enable::SwitchCommand),
     /// Switch a feature off, without taking back its grants.
     Disable(enable::SwitchCommand),
-    /// Show and check the record of calls.
+    /// Show, check and export the record of sessions and calls.
     Log(log::LogArguments),
+    /// Prove what a session was, or run recorded calls again.
+    Replay(replay::ReplayArguments),
     /// Look at what features keep, and change it.
     Store(store::StoreArguments),
     /// Watch features, and check and test each as it is saved.

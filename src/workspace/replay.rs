@@ -349,7 +349,7 @@ impl Replayer {
     /// The catalog that a call is run in, or why there is none.
     fn ready(&mut self, about: &CallEntry) -> Result<Result<Arc<Catalog>, String>, ReplayError> {
         let Some(id) = about.feature.clone() else {
-            return Ok(Err("nothing of that name was there to be called".to_owned()));
+            return Ok(Err("it was refused before it reached a feature".to_owned()));
         };
         let entry = match about.catalog {
             Some(line) => self.features(line)?.iter().find(|entry| entry.feature == id).cloned(),

@@ -102,6 +102,9 @@ struct Writer {
     dirty: AtomicBool,
     /// What has to be on the disk before lines that speak of it.
     before: OnceLock<Before>,
+    /// The bytes that the disk of a test still has.
+    #[cfg(test)]
+    room: AtomicU64,
 }
 
 /// Brings something to the disk.
@@ -157,6 +160,8 @@ impl SessionLog {
             state,
             dirty: AtomicBool::new(false),
             before: OnceLock::new(),
+            #[cfg(test)]
+            room: AtomicU64::new(u64::MAX),
         });
         let instance = new_instance();
         // The end of what is whole: behind it may be part of a line, which is cut off.
@@ -205,6 +210,12 @@ impl SessionLog {
     /// The name of this process in the log.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// The disk has room for so many bytes.
+    #[cfg(test)]
+    pub(super) fn has_room(&self, bytes: u64) {
+        self.writer.room.store(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn alive_file(&self) -> &Path {
@@ -406,13 +417,28 @@ impl Writer {
         let n = state.tail.n + 1;
         let (mut line, hash) = entry::write(n, now(), &state.tail.hash, entry);
         line.push('\n');
-        if let Err(reason) = state.file.write_all(line.as_bytes()) {
+        if let Err(reason) = self.put(&mut state.file, line.as_bytes()) {
             // Part of a line would be cut off by the next writer; that need not wait.
             let _ = state.file.set_len(state.tail.end);
             return Err(io_error(&self.path, "written")(reason));
         }
         state.tail = Tail { n, hash, end: state.tail.end + line.len() as u64 };
         Ok(())
+    }
+
+    #[cfg(not(test))]
+    fn put(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    /// Writes as much as the disk of the test takes.
+    #[cfg(test)]
+    fn put(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        let fits = self.room.load(Ordering::Relaxed).min(bytes.len() as u64);
+        self.room.fetch_sub(fits, Ordering::Relaxed);
+        let fits = usize::try_from(fits).expect("no more than there are");
+        file.write_all(&bytes[..fits])?;
+        if fits == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
     fn sync(&self) {

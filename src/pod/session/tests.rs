@@ -471,3 +471,40 @@ fn what_a_newer_version_adds_is_passed_over_and_kept() {
     assert_eq!((verified.unknown, verified.facts), (1, 1));
     assert!(fs::read_to_string(&path).expect("the log").contains(&line), "it is as it was");
 }
+
+#[test]
+fn a_disk_that_fills_during_a_turn_shows_nothing() {
+    // A disk that is full at once, in the middle of a line, and at the end of one.
+    for room in [0, 1, 100, 250, 600, 1_000, 2_000] {
+        let place = Place::new();
+        let session = place.begin("s");
+        session.append_user(&json!("Add.")).expect("a fact");
+        session.log().has_room(room);
+        let mut shown = 1;
+        let is_full = |error: SessionError| error.diagnostic().code == "log/full";
+        let outcome = (|| -> Result<(), SessionError> {
+            let request = session.append_request(&asked())?;
+            session.append_assistant(request, &calls(&["a"]))?;
+            shown += 1;
+            session.append_tool_answer("a", &json!("no"), Reason::Host("x".into()))?;
+            shown += 1;
+            for _ in 0..10 {
+                session.append_notice("more", Reason::Host("x".into()))?;
+                shown += 1;
+            }
+            Ok(())
+        })();
+        assert!(outcome.is_err_and(is_full), "{room}: the disk is full");
+        let transcript = |session: &Session| session.transcript().expect("it can be read").len();
+        assert_eq!(transcript(&session), shown, "{room}: nothing is seen that is not on record");
+        assert!(check(&place.folder("s")).is_sound(), "{room}: no part of a line is left");
+        // Somebody makes room.
+        session.log().has_room(u64::MAX);
+        session.append_notice("again", Reason::Host("x".into())).expect("a fact");
+        assert_eq!(transcript(&session), shown + 1, "{room}");
+        drop(session);
+        let session = Session::resume(place.log("s"), &about()).expect("it goes on");
+        session.append_request(&asked()).expect("a request");
+        assert!(check(&place.folder("s")).is_sound());
+    }
+}
