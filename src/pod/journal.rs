@@ -73,6 +73,10 @@ impl Journal {
         match set {
             Err(problem) => self.refused("store::set", json!([key]), problem),
             Ok(()) => {
+                // What is set again and again is kept once.
+                if let Some(Some(before)) = self.staged.get(key) {
+                    self.room += (key.len() + before.len()) as u64 + OVERHEAD;
+                }
                 if self.pay(key.len() + value.len()) {
                     self.staged.insert(key.to_owned(), Some(value.to_owned()));
                 }
