@@ -137,16 +137,15 @@ impl Journal {
     /// What is written with the call, where there is something: what it got, and what it staged.
     pub fn into_values(mut self) -> (Option<Value>, Option<Value>) {
         self.heard.given.append(&mut self.given);
-        let value = |value| serde_json::to_value(value).ok();
         let heard = (!self.heard.is_empty()).then(|| serde_json::to_value(&self.heard).ok());
         let staged: Option<BTreeMap<_, Value>> =
             (!self.staged.is_empty()).then(|| self.staged.into_iter().map(as_json).collect());
-        (heard.flatten(), staged.and_then(|staged| value(staged)))
+        (heard.flatten(), staged.and_then(|staged| serde_json::to_value(staged).ok()))
     }
 }
 
 /// A key with its value as JSON; the text of one that is none, which no script writes.
 fn as_json((key, text): (String, Option<String>)) -> (String, Value) {
     let value = text.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
-    (key, json!(value.map_or(json!({ "removed": true }), |value| json!({ "value": value }))))
+    (key, value.map_or(json!({ "removed": true }), |value| json!({ "value": value })))
 }
