@@ -15,6 +15,7 @@ mod machine;
 mod raw;
 mod report;
 mod rounds;
+mod session;
 mod store;
 mod threads;
 mod words;
@@ -39,7 +40,7 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure; 9] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
@@ -48,6 +49,7 @@ const MEASURES: [Measure; 8] = [
     Measure { name: "store", about: store::ABOUT, take: store::take },
     Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
+    Measure { name: "session", about: session::ABOUT, take: session::take },
 ];
 
 fn main() -> ExitCode {

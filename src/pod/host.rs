@@ -15,7 +15,7 @@ use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction}
 use crate::limit::{Limit, Limits};
 use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -300,6 +300,38 @@ impl Current {
 /// Writes down what can be called, and gives the line. What was written down before is named by its
 /// hash, so that a reload adds no more than what it changed.
 fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<u64, LogError> {
+    let key = key_of(catalog, features);
+    let features = match log.remembered(&key) {
+        Some(known) => known,
+        None => {
+            let written = write_features(log, catalog, features)?;
+            log.remember(&key, &written);
+            written
+        }
+    };
+    log.record(&Entry::Catalog { instance: log.instance().to_owned(), features })
+}
+
+/// All that a catalog on record is made of: a digest stands for the source, and with the version of
+/// peasy for the descriptor that was read from it.
+fn key_of(catalog: &Catalog, features: &Features) -> String {
+    let parts = catalog.features().map(|feature| {
+        let on_record = features.get(feature.id());
+        let digest = on_record.map_or("", |on_record| on_record.digest.as_str());
+        let descriptor = digest.is_empty().then(|| feature.descriptor());
+        let root = on_record.map(|on_record| &on_record.root);
+        let grants: Vec<_> = feature.grants().iter().collect();
+        let limits: Vec<_> = Limit::all().map(|limit| feature.limits().get(limit)).collect();
+        json!([feature.id(), root, digest, descriptor, grants, limits])
+    });
+    json!([env!("CARGO_PKG_VERSION"), parts.collect::<Value>()]).to_string()
+}
+
+fn write_features(
+    log: &SessionLog,
+    catalog: &Catalog,
+    features: &Features,
+) -> Result<Body, LogError> {
     let usual = Limits::default();
     let entries = catalog.features().map(|feature| {
         let OnRecord { root, digest, source } =
@@ -318,8 +350,7 @@ fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<u6
     });
     let features = entries.collect::<Result<Vec<_>, LogError>>()?;
     let features = serde_json::to_value(features).unwrap_or_default();
-    let features = log.body_above(&features, REPEATED)?;
-    log.record(&Entry::Catalog { instance: log.instance().to_owned(), features })
+    log.body_above(&features, REPEATED)
 }
 
 /// Descriptors, sources and the list of them are the same from one opening to the next: what is longer

@@ -21,6 +21,9 @@ const RECENT: usize = 4_096;
 /// Most sessions that one goes back over.
 const MOST_ANCESTORS: usize = 64;
 
+/// How a problem with what a request shows begins.
+pub(super) const SHOWS: &str = "the request shows";
+
 /// Where a fact, and the entry that holds its text, stand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Live {
@@ -212,6 +215,9 @@ impl Facts {
     pub fn catch_up(&mut self, last: u64) -> Result<Vec<(u64, String)>, LogError> {
         let mut problems = Vec::new();
         let folder = self.folders.last().cloned().unwrap_or_default();
+        if super::read::length(&folder).is_ok_and(|length| length == self.at) {
+            return Ok(problems);
+        }
         let mut lines = RawLines::from(&folder, self.at)?;
         while self.line < last {
             let Some(raw) = lines.next()? else { break };
@@ -342,10 +348,10 @@ impl Facts {
     fn unfounded(&self, said: &Said<'_>) -> Option<String> {
         let (facts, known) = (said.facts.unwrap_or_default(), self.live.len() as u64);
         if facts != known {
-            return Some(format!("the request shows {facts} facts, and {known} stand"));
+            return Some(format!("{SHOWS} {facts} facts, and {known} stand"));
         }
         if said.digest.as_deref() != Some(&*self.digest()) {
-            return Some("the request shows other facts than those that stand".to_owned());
+            return Some(format!("{SHOWS} other facts than those that stand"));
         }
         self.open.first().map(|id| format!("the request leaves the call `{id}` without a result"))
     }

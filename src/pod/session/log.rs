@@ -132,6 +132,8 @@ impl Drop for Alive {
 pub(super) const FILE: &str = "log.jsonl";
 /// The folder of large values.
 pub(super) const BODIES: &str = "bodies";
+/// The folder that says which catalogs were recorded.
+const CATALOGS: &str = "catalogs";
 /// The folder of the locks of living processes.
 pub(super) const INSTANCES: &str = "instances";
 
@@ -292,6 +294,32 @@ impl SessionLog {
             self.write_body(&path, text.as_bytes()).map_err(io_error(&path, "written"))?;
         }
         Ok(Body::File { sha256, bytes })
+    }
+
+    /// The body that was [remembered](Self::remember) under a key, where its file is still there.
+    pub fn remembered(&self, key: &str) -> Option<Body> {
+        let text = std::fs::read(self.folder.join(CATALOGS).join(hash_of(key.as_bytes()))).ok()?;
+        let body = serde_json::from_slice(&text).ok()?;
+        let is_there = match &body {
+            Body::Value(_) => true,
+            Body::File { sha256, bytes } => {
+                let about = std::fs::metadata(self.folder.join(BODIES).join(sha256));
+                about.is_ok_and(|about| about.len() == *bytes)
+            }
+        };
+        is_there.then_some(body)
+    }
+
+    /// Remembers a body under a key that says all of what it was made of, so that it need not be made
+    /// again. It is no loss where that fails.
+    pub fn remember(&self, key: &str, body: &Body) {
+        let path = self.folder.join(CATALOGS).join(hash_of(key.as_bytes()));
+        let text = serde_json::to_vec(body).unwrap_or_default();
+        let written = private::make_folder(&self.folder.join(CATALOGS))
+            .and_then(|()| self.write_body(&path, &text));
+        if let Err(reason) = written {
+            tracing::debug!(%reason, "a catalog could not be remembered");
+        }
     }
 
     /// Under its name there is all of it or nothing.

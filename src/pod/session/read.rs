@@ -167,6 +167,11 @@ pub struct Size {
     pub written: i64,
 }
 
+/// The bytes of a log.
+pub(super) fn length(folder: &Path) -> io::Result<u64> {
+    Ok(std::fs::metadata(folder.join(FILE))?.len())
+}
+
 /// Looks at the files of a session.
 ///
 /// # Errors

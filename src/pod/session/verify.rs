@@ -5,7 +5,7 @@
 use super::entry::{
     Body, CallEntry, Entry, FORMAT, FeatureEntry, GENESIS, Line, check_hash, hash_of,
 };
-use super::facts::{Facts, Place, Said};
+use super::facts::{Facts, Place, SHOWS, Said};
 use super::log::{BODIES, LogError};
 use super::read::{RawLine, RawLines, is_name};
 use super::recover::is_alive;
@@ -87,6 +87,7 @@ pub fn verify(
         ended: BTreeMap::new(),
         facts: Facts::new(folder),
         checked: HashSet::new(),
+        is_astray: false,
     };
     let mut lines = RawLines::from(folder, 0)?;
     while let Some(raw) = lines.next()? {
@@ -111,6 +112,9 @@ struct Check<'a> {
     facts: Facts,
     /// Side files that are whole.
     checked: HashSet<String>,
+    /// Whether a request showed other facts than those that stand: one fact that is lost makes all
+    /// later requests do so.
+    is_astray: bool,
 }
 
 struct Intent {
@@ -164,7 +168,10 @@ impl Check<'_> {
                 self.verified.facts += 1;
             }
             if let Some(problem) = self.facts.take(&said, Place { line: place, at: raw.at })? {
-                self.find(place, problem);
+                let is_shown = problem.starts_with(SHOWS);
+                if !(is_shown && std::mem::replace(&mut self.is_astray, is_shown)) {
+                    self.find(place, problem);
+                }
             }
         }
         self.prev = hash;
