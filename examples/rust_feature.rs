@@ -84,7 +84,7 @@ impl Tool for Define {
 struct Guard;
 
 impl Hook for Guard {
-    fn decide(&self, event: Value, _: &CallContext) -> HookOutcome {
+    fn decide(&self, event: &Arc<Value>, _: &CallContext) -> HookOutcome {
         let command = event["command"].as_str().unwrap_or_default();
         HookOutcome::decided(if command.contains("rm -rf ~") {
             Decision::Deny { reason: "not the home folder".into() }

@@ -40,6 +40,12 @@ pub enum Limit {
     Store,
     /// Calls that may run or wait at the same time.
     InFlight,
+    /// Wall-clock time of all the hooks of one event together, in milliseconds.
+    EventTime,
+    /// Steps of all the hooks of one event together.
+    EventOperations,
+    /// How often hooks may make one turn go on.
+    Again,
     /// Bytes of what one call gets from its host that the log keeps, so that it can be run again.
     Record,
 }
@@ -57,7 +63,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// Every bound, in the order of [`Limit`].
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 19] = [
     row(
         Limit::Operations,
         "operations",
@@ -80,6 +86,16 @@ const TABLE: [Row; 16] = [
     row(Limit::Diagnostics, "diagnostics", "limit/diagnostics", "diagnostics", 100, 1_000),
     row(Limit::Store, "store", "limit/store", "bytes", 16 * MIB, 1_024 * MIB),
     row(Limit::InFlight, "in_flight", "limit/in-flight", "calls", 64, 1_024),
+    row(Limit::EventTime, "event_time", "limit/event-time", "ms", 5_000, 600_000),
+    row(
+        Limit::EventOperations,
+        "event_operations",
+        "limit/event-operations",
+        "operations",
+        10_000_000,
+        1_000_000_000,
+    ),
+    row(Limit::Again, "again", "limit/again", "times", 3, 100),
     row(Limit::Record, "record", "limit/record", "bytes", MIB, 64 * MIB),
 ];
 

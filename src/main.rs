@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Trust(command) => cli::trust::run(&command, output),
         Command::Enable(command) => cli::enable::run(&command, true, output),
         Command::Disable(command) => cli::enable::run(&command, false, output),
+        Command::Permission(command) => cli::permission::run(&command, output),
         Command::Log(command) => cli::log::run(&command, output),
         Command::Replay(command) => cli::replay::run(&command, output),
         Command::Store(command) => cli::store::run(&command, output),

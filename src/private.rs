@@ -34,6 +34,23 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 ///
 /// The system refuses.
 pub(crate) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    exchange(file, text, |open| open.sync_all())
+}
+
+/// As [`replace`], without waiting for the disk: after a power cut there may be any part of the text.
+///
+/// # Errors
+///
+/// The system refuses.
+pub(crate) fn put(file: &Path, text: &[u8]) -> io::Result<()> {
+    exchange(file, text, |_| Ok(()))
+}
+
+fn exchange(
+    file: &Path,
+    text: &[u8],
+    settle: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     // A name that nobody has, made by this call: what is left of another may be open to others.
     let random = RandomState::new().build_hasher().finish();
     let mut draft = file.as_os_str().to_owned();
@@ -41,7 +58,7 @@ pub(crate) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     let written = (|| {
         let mut open = options().write(true).create_new(true).open(&draft)?;
         open.write_all(text)?;
-        open.sync_all()?;
+        settle(&open)?;
         std::fs::rename(&draft, file)
     })();
     if written.is_err() {

@@ -98,7 +98,7 @@ fn arrows_point_one_way() {
     uses_only("pod", &["diagnostic", "limit", "private", "feature", "store", "secret"]);
     uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);
     let core = ["diagnostic", "limit", "config", "feature", "script", "store", "secret", "pod"];
-    uses_only("workspace", &core);
+    uses_only("workspace", &[&core[..], &["private"]].concat());
     uses_only("cli", &[&core[..], &["workspace", "mcp"]].concat());
 }
 
@@ -131,4 +131,29 @@ fn unsafe_code_stands_in_one_file() {
         })
         .collect();
     assert_eq!(unsafe_files, [source.join("script/meter.rs")]);
+}
+
+#[test]
+fn no_front_calls_around_the_pod() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&source, &mut files);
+    // The catalog's own calls pass neither permissions nor hooks: they are the pod's to make, and of
+    // programs without one.
+    let core = ["feature", "pod", "script"].map(|module| source.join(module));
+    // A call that is run again from its record has neither a pod nor a world: nothing comes of it.
+    let replay = source.join("workspace/replay.rs");
+    let fronts = files
+        .into_iter()
+        .filter(|file| *file != replay && !core.iter().any(|core| file.starts_with(core)));
+    let mut looked_at = 0;
+    for file in fronts {
+        looked_at += 1;
+        let text = fs::read_to_string(&file).expect("source is text");
+        let code: String = text.split_whitespace().collect();
+        for around in ["catalog.call(", "catalog().call(", "catalog.decide(", "catalog().decide("] {
+            assert!(!code.contains(around), "{} calls `{around}…)`", file.display());
+        }
+    }
+    assert!(looked_at > 20, "{looked_at} files");
 }

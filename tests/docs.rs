@@ -18,7 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 30] = [
+const FAMILIES: [&str; 33] = [
+    "ask",
+    "background",
+    "permission",
     "config",
     "exec",
     "fs",

@@ -96,7 +96,7 @@ impl Tool for Count {
 struct Audit;
 
 impl Hook for Audit {
-    fn decide(&self, event: Value, _: &CallContext) -> HookOutcome {
+    fn decide(&self, event: &Arc<Value>, _: &CallContext) -> HookOutcome {
         HookOutcome::decided(if event["kind"] == "shell" {
             Decision::Deny { reason: "work items only".into() }
         } else {

@@ -10,6 +10,7 @@ mod client;
 mod docs;
 mod durability;
 mod feature_api;
+mod hooks;
 #[cfg(unix)]
 mod isolate;
 #[cfg(all(unix, feature = "http"))]

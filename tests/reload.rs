@@ -217,3 +217,198 @@ fn a_grant_reaches_a_server_that_runs() {
     user.write("two.rhai", &giving("two", 1));
     assert_eq!(client.text_of("tell").as_deref(), Some("1"));
 }
+
+/// What an editor does to save a file, in words and as a deed.
+type Habit = (&'static str, fn(&Path, &str));
+
+const HABITS: [Habit; 9] = [
+    ("written over", |file, text| fs::write(file, text).expect("a file")),
+    ("written in parts", |file, text| {
+        use std::io::Write;
+        let mut open = fs::File::create(file).expect("a file");
+        for part in text.as_bytes().chunks(9) {
+            open.write_all(part).expect("a part");
+            open.sync_data().expect("it is there");
+        }
+    }),
+    ("the old one moved away, and a new one written, as Vim does", |file, text| {
+        let backup = file.with_extension("rhai~");
+        fs::write(file.with_file_name("4913"), "").expect("a file");
+        fs::remove_file(file.with_file_name("4913")).expect("it was there");
+        fs::rename(file, &backup).expect("it moves");
+        fs::write(file, text).expect("a file");
+        fs::remove_file(&backup).expect("it was there");
+    }),
+    ("a new one put in its place", |file, text| {
+        let new = file.with_extension("rhai.tmp.7");
+        fs::write(&new, text).expect("a file");
+        fs::rename(&new, file).expect("it takes the place");
+    }),
+    ("both moved, as JetBrains does", |file, text| {
+        let (new, old) =
+            (file.with_extension("rhai___jb_tmp___"), file.with_extension("rhai___jb_old___"));
+        fs::write(&new, text).expect("a file");
+        fs::rename(file, &old).expect("it moves");
+        fs::rename(&new, file).expect("it takes the place");
+        fs::remove_file(&old).expect("it was there");
+    }),
+    ("locked by a link and copied first, as Emacs does", |file, text| {
+        let lock = file.with_file_name(".#one.rhai");
+        link(Path::new("someone@here.1:2"), &lock);
+        fs::write(file.with_file_name("#one.rhai#"), &text[..text.len() / 2]).expect("a file");
+        fs::copy(file, file.with_extension("rhai~")).expect("a copy");
+        fs::write(file, text).expect("a file");
+        fs::remove_file(file.with_file_name("#one.rhai#")).expect("it was there");
+        fs::remove_file(&lock).expect("it was there");
+        fs::remove_file(file.with_extension("rhai~")).expect("it was there");
+    }),
+    ("removed and written anew", |file, text| {
+        fs::remove_file(file).expect("it was there");
+        fs::write(file, text).expect("a file");
+    }),
+    ("a link put in its place", |file, text| {
+        let (target, new) = (file.with_extension("txt"), file.with_extension("new"));
+        fs::write(&target, text).expect("a file");
+        link(&target, &new);
+        fs::rename(&new, file).expect("it takes the place");
+    }),
+    ("a file put in the place of the link", |file, text| {
+        let new = file.with_extension("new");
+        fs::write(&new, text).expect("a file");
+        fs::rename(&new, file).expect("it takes the place");
+    }),
+];
+
+#[test]
+fn whatever_an_editor_does_to_save_the_save_is_seen() {
+    let user = User::new();
+    user.write("one.rhai", &giving("one", 0));
+    let mut client = user.serve();
+    let file = user.folder().join("one.rhai");
+    for (turn, (habit, save)) in HABITS.into_iter().cycle().take(2 * HABITS.len()).enumerate() {
+        let value = 10 + i64::try_from(turn).expect("it is small");
+        save(&file, &giving("one", value));
+        let value = value.to_string();
+        soon(&mut client, habit, |client| {
+            let seen = client.text_of("one");
+            assert!(seen.is_some(), "{habit}: the tool is there all the while");
+            seen.as_deref() == Some(value.as_str())
+        });
+    }
+    assert_eq!(client.heard(CHANGED), 0, "nobody was told of tools that came and went");
+}
+
+#[test]
+fn a_storm_of_saves_loses_no_request_and_ends_on_the_last() {
+    let user = User::new();
+    user.write("one.rhai", &giving("one", 0));
+    let mut client = user.serve();
+    let file = user.folder().join("one.rhai");
+    let storm = std::thread::spawn(move || {
+        for value in 1..=3_000 {
+            let text = giving("one", value);
+            match value % 3 {
+                0 => fs::write(&file, text).expect("a file"),
+                1 => {
+                    fs::write(&file, &text[..text.len() / 2]).expect("half of it");
+                    fs::write(&file, text).expect("a file");
+                }
+                _ => {
+                    let new = file.with_extension("new");
+                    fs::write(&new, text).expect("a file");
+                    fs::rename(&new, &file).expect("it takes the place");
+                }
+            }
+        }
+    });
+    let mut last = 0;
+    while !storm.is_finished() {
+        let seen: i64 = client.text_of("one").expect("a result").parse().expect("a number");
+        assert!(seen >= last, "{seen} after {last}");
+        last = seen;
+    }
+    storm.join().expect("every save went through");
+    soon(&mut client, "the last save", |client| client.text_of("one").as_deref() == Some("3000"));
+    assert_eq!(client.heard(CHANGED), 0);
+}
+
+#[test]
+fn folders_that_go_and_come_and_links_that_turn_are_followed() {
+    let user = User::new();
+    user.write("kept.rhai", &giving("kept", 1));
+    let mut client = user.serve();
+    for turn in 0..4 {
+        fs::remove_dir_all(user.folder()).expect("it was there");
+        if turn % 2 == 0 {
+            soon(&mut client, "no tools", |client| client.tools().is_empty());
+        }
+        fs::create_dir(user.folder()).expect("a folder");
+        fs::create_dir(user.folder().join("deep")).expect("a folder");
+        user.write("deep/main.rhai", &giving("kept", 10 + turn));
+        let value = (10 + turn).to_string();
+        soon(&mut client, "made anew", |client| client.text_of("kept").as_ref() == Some(&value));
+    }
+    // A feature's folder has another name: the tool stays.
+    fs::rename(user.folder().join("deep"), user.folder().join("moved")).expect("it moves");
+    user.write("moved/main.rhai", &giving("kept", 20));
+    soon(&mut client, "moved", |client| client.text_of("kept").as_deref() == Some("20"));
+    // A link that is turned from one release to the next, and a ring of links beside it.
+    fs::remove_dir_all(user.folder().join("moved")).expect("it was there");
+    for release in ["a", "b"] {
+        let folder = user.0.path().join(release);
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join("main.rhai"), giving("kept", if release == "a" { 30 } else { 31 }))
+            .expect("a file");
+    }
+    let (current, next) = (user.folder().join("current"), user.folder().join(".next"));
+    for (release, value) in [("a", "30"), ("b", "31"), ("a", "30")] {
+        link(&user.0.path().join(release), &next);
+        fs::rename(&next, &current).expect("it takes the place");
+        soon(&mut client, release, |client| client.text_of("kept").as_deref() == Some(value));
+    }
+    link(&user.folder().join("ring-b"), &user.folder().join("ring-a"));
+    link(&user.folder().join("ring-a"), &user.folder().join("ring-b"));
+    link(&user.folder(), &user.folder().join("self"));
+    fs::write(user.0.path().join("a/main.rhai"), giving("kept", 32)).expect("a file");
+    soon(&mut client, "among rings", |client| client.text_of("kept").as_deref() == Some("32"));
+}
+
+#[test]
+fn what_is_kept_of_reading_changes_nothing_but_time() {
+    let user = User::new();
+    for index in 0..6 {
+        user.write(&format!("f{index}.rhai"), &giving(&format!("give_{index}"), index));
+    }
+    user.write("noted.rhai", "/// Gives.\n/// @tool\nfn noted(x) { x / 2 }\n");
+    user.write("broken.rhai", "fn one( {");
+    let listed = || {
+        let output = user.peasy(&["list", "features", "--json"]).output().expect("it runs");
+        String::from_utf8(output.stdout).expect("text") + &*String::from_utf8_lossy(&output.stderr)
+    };
+    let first = listed();
+    let kept = user.0.path().join("home/.cache/peasy/read");
+    let file = fs::read_dir(&kept).expect("something is kept").next().expect("a file");
+    let file = file.expect("an entry").path();
+    assert_eq!(listed(), first);
+    for damage in [&b""[..], b"peasy", &[0xff; 4_000]] {
+        fs::write(&file, damage).expect("a file");
+        assert_eq!(listed(), first);
+    }
+    // A place that cannot be written only costs time.
+    fs::remove_dir_all(&kept).expect("it was there");
+    fs::write(&kept, "in the way").expect("a file");
+    assert_eq!(listed(), first);
+    // Another text under the same name and of the same length, with the same times.
+    fs::remove_file(&kept).expect("it was there");
+    assert_eq!(listed(), first);
+    let one = user.folder().join("f1.rhai");
+    let times = fs::metadata(&one).expect("it is there").modified().expect("a time");
+    user.write("f1.rhai", &giving("gave_1", 1));
+    fs::File::options()
+        .append(true)
+        .open(&one)
+        .expect("it is ours")
+        .set_modified(times)
+        .expect("set");
+    assert_eq!(listed(), first.replace("give_1", "gave_1"));
+}

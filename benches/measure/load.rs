@@ -6,6 +6,7 @@ use crate::machine::processor_time;
 use crate::raw;
 use crate::report::{Report, Target, time};
 use crate::rounds::{Rounds, micros};
+use crate::server::feature;
 use peasy::limit::Limits;
 use peasy::script::runtime::Location;
 use rhai::{Engine, OptimizationLevel};
@@ -16,8 +17,6 @@ pub const ABOUT: &str = "reading (from files, on all processors), planning and i
 
 const ROUNDS: usize = 11;
 const FEATURES: usize = 1_000;
-
-const TEMPLATE: &str = include_str!("features/load.rhai");
 
 const PEASY: usize = 0;
 const READ: usize = 1;
@@ -48,13 +47,6 @@ pub fn take(report: &mut Report) -> Result<()> {
     })?;
     print(report, &rounds);
     Ok(())
-}
-
-/// The text of one feature, with names and figures of its own.
-fn feature(index: usize) -> String {
-    TEMPLATE
-        .replace("INDEX", &format!("{index:04}"))
-        .replace("FACTOR", &(index % 97 + 2).to_string())
 }
 
 /// The microseconds of reading, and those of planning and installing.

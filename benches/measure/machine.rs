@@ -9,7 +9,12 @@ use std::time::{Duration, Instant};
 
 /// Resident bytes of this process.
 pub fn resident() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/status")?;
+    resident_of("self")
+}
+
+/// Resident bytes of a process, by its number.
+pub fn resident_of(process: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024)

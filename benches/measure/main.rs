@@ -7,7 +7,9 @@
 mod allocator;
 mod attacks;
 mod call;
+mod hooks;
 mod host;
+mod idle;
 mod isolate;
 mod limits;
 mod load;
@@ -15,7 +17,9 @@ mod machine;
 mod raw;
 mod report;
 mod rounds;
+mod server;
 mod session;
+mod start;
 mod store;
 mod threads;
 mod words;
@@ -40,16 +44,19 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 9] = [
+const MEASURES: [Measure; 12] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
     Measure { name: "threads", about: threads::ABOUT, take: threads::take },
     Measure { name: "words", about: words::ABOUT, take: words::take },
     Measure { name: "store", about: store::ABOUT, take: store::take },
+    Measure { name: "hooks", about: hooks::ABOUT, take: hooks::take },
     Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
     Measure { name: "session", about: session::ABOUT, take: session::take },
+    Measure { name: "start", about: start::ABOUT, take: start::take },
+    Measure { name: "idle", about: idle::ABOUT, take: idle::take },
 ];
 
 fn main() -> ExitCode {

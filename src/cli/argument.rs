@@ -430,7 +430,13 @@ mod tests {
         let after = event(HookPoint::PostToolCall, &["result=[1]"]);
         assert_eq!(after, Some(json!({ "result": [1] })));
         let free = event(HookPoint::TurnEnd, &["tokens=12"]);
-        assert_eq!(free, Some(json!({ "tokens": 12 })), "its fields are not settled");
+        assert_eq!(
+            free,
+            Some(json!({ "tokens": 12 })),
+            "a field that it does not have is any value"
+        );
+        let turns = event(HookPoint::TurnEnd, &["turns=2", "text=3"]);
+        assert_eq!(turns, Some(json!({ "turns": 2, "text": "3" })));
     }
 
     #[test]

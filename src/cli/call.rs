@@ -12,7 +12,8 @@ use crate::feature::call::{Conditions, Failure, Outcome, Receipt};
 use crate::feature::catalog::{CallOptions, Catalog};
 use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
 use crate::feature::event::{FeatureEvent, Sink};
-use crate::feature::hook::{Decision, EventKind, HookOutcome};
+use crate::feature::hook::{Decision, HookOutcome};
+use crate::feature::hook_event::Examined;
 use crate::feature::id::FeatureId;
 use crate::feature::report::ContributionName;
 use crate::pod::Pod;
@@ -118,10 +119,10 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
     Ok(match chosen.contribution {
         Contribution::Tool(tool) => call.tool(tool, value, output),
         Contribution::Hook(hook) => {
-            let noted = event_notes(hook, &value)?;
-            match unheard(hook, &value)? {
+            let examined = hook.point.examine(&value)?;
+            match unheard(hook, &examined) {
                 Some(note) => call.proceed(hook, &note, output),
-                None => call.hook(hook, value, noted, output),
+                None => call.hook(hook, value, examined.notes, output),
             }
         }
     })
@@ -162,82 +163,14 @@ fn with_file(problem: Box<Diagnostic>, file: Option<&str>) -> Box<Diagnostic> {
 }
 
 /// Says why a hook would not be asked about an event: it listens for others.
-///
-/// # Errors
-///
-/// The event is of no kind that there is.
-fn unheard(hook: &HookDeclaration, event: &Value) -> Result<Option<Diagnostic>, Box<Diagnostic>> {
-    if !hook.point.is_about_tools() {
-        return Ok(None);
-    }
-    let kind = match event.get("kind").and_then(Value::as_str) {
-        Some(name) => Some(EventKind::by_name(name).ok_or_else(|| unknown_kind(name))?),
-        None => None,
-    };
-    let tool = event.get("tool").and_then(Value::as_str);
-    if hook.filter.wants(kind, tool) {
-        return Ok(None);
+fn unheard(hook: &HookDeclaration, event: &Examined) -> Option<Diagnostic> {
+    if !hook.point.is_about_tools() || hook.filter.wants(event.kind, event.tool.as_deref()) {
+        return None;
     }
     let message =
         format!("`{}` is not asked about this event: it listens for {}", hook.name, hook.filter);
     let note = Diagnostic::new(Severity::Note, Blame::Caller, "hook/not-asked", message);
-    Ok(Some(note.help("where no hook is asked, the agent goes on")))
-}
-
-/// What is odd about an event: fields that no agent sends, and those that it would send.
-///
-/// # Errors
-///
-/// A field has a value of another type than the hook would get.
-fn event_notes(hook: &HookDeclaration, event: &Value) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
-    let point = hook.point;
-    let (fields, Some(given)) = (point.fields(), event.as_object()) else {
-        return Ok(Vec::new());
-    };
-    let mut notes = Vec::new();
-    if fields.is_empty() {
-        return Ok(notes);
-    }
-    let warn = |message| Diagnostic::new(Severity::Warning, Blame::Caller, "hook/event", message);
-    for (name, value) in given {
-        let Some(field) = fields.iter().find(|field| field.name == name) else {
-            let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
-            let problem = warn(format!("an event of `{point}` has no field `{name}`"));
-            let meant = match name.as_str() {
-                "cmd" => "command",
-                "file" | "files" => "paths",
-                "arguments" | "params" | "input" => "args",
-                other => other,
-            };
-            notes.push(did_you_mean(problem, meant, &names));
-            continue;
-        };
-        let found = match value {
-            Value::Null => Vec::new(),
-            value => field.kind.check(value.clone()).err().unwrap_or_default(),
-        };
-        if let Some(mut mismatch) = found.into_iter().next() {
-            mismatch.path = format!("{name}{}", mismatch.path);
-            return Err(Diagnostic::from(mismatch).into());
-        }
-    }
-    let kind = given.get("kind").and_then(Value::as_str).and_then(EventKind::by_name);
-    let left_out = fields.iter().filter(|field| {
-        field.of.is_some() && field.of == kind && given.get(field.name).is_none_or(Value::is_null)
-    });
-    notes.extend(left_out.map(|field| {
-        let kind = kind.map_or("tool", EventKind::name);
-        let mut note =
-            warn(format!("an event of kind `{kind}` has `{}`, and this one does not", field.name));
-        note.severity = Severity::Note;
-        note.help(format!("add `{}=…`", field.name))
-    }));
-    Ok(notes)
-}
-
-fn unknown_kind(name: &str) -> Diagnostic {
-    let names = EventKind::ALL.map(EventKind::name);
-    did_you_mean(usage(format!("`{name}` is not a kind of tool event")), name, &names)
+    Some(note.help("where no hook is asked, the agent goes on"))
 }
 
 /// What was asked for may stand in a feature that is broken: that is then the reason.

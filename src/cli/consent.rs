@@ -49,7 +49,7 @@ pub(super) fn ask(
         return Ok(false);
     }
     let id = &feature.id;
-    let subject = workspace.subjects().into_iter().find(|subject| subject.id == *id);
+    let subject = workspace.subjects().find(|subject| subject.id == *id).cloned();
     let Some(subject) = subject else { return Ok(false) };
     output.tell(safe(&problem.message));
     let change = match &remedy {

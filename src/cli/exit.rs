@@ -50,7 +50,10 @@ impl Exit {
 /// Whether a problem of the operator is a power that was withheld, not a file or a flag gone wrong.
 pub(super) fn is_denial(problem: &Diagnostic) -> bool {
     let code = &*problem.code;
-    code.starts_with("grant/") || code == "service/denied" || code == "registry/disabled"
+    const FAMILIES: [&str; 4] = ["grant/", "permission/", "hook/", "ask/"];
+    FAMILIES.iter().any(|family| code.starts_with(family))
+        || code == "service/denied"
+        || code == "registry/disabled"
 }
 
 impl From<Exit> for ExitCode {
@@ -69,6 +72,9 @@ mod tests {
             (Diagnostic::caller("arguments/type", ""), 2),
             (Diagnostic::author("script/throw", ""), 1),
             (Diagnostic::operator("grant/http", ""), 3),
+            (Diagnostic::operator("permission/denied", ""), 3),
+            (Diagnostic::operator("hook/denied", ""), 3),
+            (Diagnostic::operator("ask/unanswered", ""), 3),
             (Diagnostic::operator("source/unreadable", ""), 2),
             (Diagnostic::host("host/panic", ""), 4),
         ] {

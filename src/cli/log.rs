@@ -204,7 +204,9 @@ fn call_of(entry: &Entry) -> Option<&String> {
         | Entry::Intent { call, .. }
         | Entry::Done { call, .. }
         | Entry::Void { call, .. }
-        | Entry::Act { call, .. } => Some(call),
+        | Entry::Act { call, .. }
+        | Entry::Permission { call, .. }
+        | Entry::Decision { call, .. } => Some(call),
         Entry::ToolResult(ToolResult { reason: Reason::Call(call), .. })
         | Entry::Notice(Notice { reason: Reason::Sent(call, _), .. }) => Some(call),
         _ => None,
@@ -254,6 +256,33 @@ fn sentence(line: &Line, folder: &Path) -> String {
         }
         Entry::Act { feature, act, .. } => {
             write!(text, " {feature} {}", safe(&act.to_string()))
+        }
+        Entry::Permission { tool, verdict, rule, answer, .. } => {
+            let word = word_of(verdict);
+            let name = paint(BOLD, safe(tool));
+            write!(text, " {name} {word} by {}", safe(rule)).and_then(|()| match answer {
+                Some(answer) => write!(text, "; the person: {}", word_of(answer)),
+                None => Ok(()),
+            })
+        }
+        Entry::Decision { point, hooks, decision, answers, .. } => {
+            write!(text, " {point} {} {}", paint(GOOD, "→"), short(decision)).and_then(|()| {
+                let answers: Vec<_> = answers.iter().map(word_of).collect();
+                if !answers.is_empty() {
+                    write!(text, "; the person: {}", answers.join(", "))?;
+                }
+                hooks.iter().try_for_each(|one| {
+                    let name = paint(BOLD, safe(&one.hook));
+                    write!(text, "\n      {name} of {}: ", one.feature)?;
+                    match (&one.decision, one.failure.first()) {
+                        (Some(made), _) => write!(text, "{}", short(made)),
+                        (None, why) => {
+                            let why = why.map_or_else(String::new, ToString::to_string);
+                            write!(text, "{} {}", paint(BAD, "✗"), safe(&why))
+                        }
+                    }
+                })
+            })
         }
         Entry::Cut { bytes } => write!(text, " {bytes} bytes of an unfinished line were cut off"),
         other => write!(text, " {}", said(other)),
@@ -321,6 +350,14 @@ fn said(entry: &Entry) -> String {
             format!("{} {}", paint(BAD, "✗"), safe(&why))
         }
         _ => "an entry of a newer version of peasy".to_owned(),
+    }
+}
+
+/// The word by which a plain value is written in the log.
+fn word_of(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => String::new(),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod list;
 pub mod log;
 pub mod new;
+pub mod permission;
 pub mod replay;
 pub mod sandbox_process;
 pub mod secret;
@@ -150,6 +151,8 @@ pub enum Command {
     Enable(enable::SwitchCommand),
     /// Switch a feature off, without taking back its grants.
     Disable(enable::SwitchCommand),
+    /// Decide for each call whether it may run: allow, ask or deny.
+    Permission(permission::PermissionArguments),
     /// Show, check and export the record of sessions and calls.
     Log(log::LogArguments),
     /// Prove what a session was, or run recorded calls again.

@@ -7,10 +7,9 @@ use super::output::{Output, count};
 use super::reload::{Console, reloader};
 use super::workspace::{self, inactive};
 use super::{Exit, IsolationArguments, PathArguments, PolicyArguments};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::feature::call::Failure;
 use crate::feature::catalog::InstalledTool;
-use crate::feature::descriptor::FeatureDescriptor;
 use crate::mcp::{self, FailureObserver, ServeError, ToolList};
 use clap::Args;
 use std::sync::Arc;
@@ -53,12 +52,7 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     workspace::tell_broken(&workspace, output);
     let inactive = catalog.reports().iter().flat_map(inactive);
-    // Trust would not make a hook run here.
-    let inactive = inactive.filter(|problem| problem.code != "grant/hook");
     for problem in inactive.chain(catalog.diagnostics().to_vec()) {
-        output.tell_picture(&problem, None);
-    }
-    for problem in workspace.descriptors().filter_map(unserved_hooks) {
         output.tell_picture(&problem, None);
     }
     let tools = count(catalog.tools().len(), "tool");
@@ -82,24 +76,6 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     }
     mcp::serve_stdio(list, Some(Arc::new(Pictures(console)))).map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)
-}
-
-/// Says that the hooks of a feature guard nothing here.
-fn unserved_hooks(feature: &FeatureDescriptor) -> Option<Diagnostic> {
-    let names: Vec<_> = feature.hooks.iter().map(|hook| format!("`{}`", hook.name)).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let message = format!(
-        "`{}` has {} that this version of `serve` does not run, trusted or not: {}",
-        feature.id,
-        count(names.len(), "hook"),
-        names.join(", ")
-    );
-    let mut problem = Diagnostic::operator("mcp/hooks", message)
-        .help("do not rely on it as a guard; `peasy call` asks a hook about one event");
-    problem.severity = Severity::Warning;
-    Some(problem)
 }
 
 /// Who must act where the server could not go on: a client that did not keep to the protocol, or we.

@@ -79,13 +79,12 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Found>, Box<Diagnostic>> {
         let problem = usage(format!("the feature at `{}` is broken", path.display()));
         return Err(problem.help(format!("mend it first: {}", error.message)).into());
     }
-    let subjects = workspace.subjects();
     Ok(workspace
         .features
         .iter()
         .filter_map(|read| {
             let script = read.script()?;
-            let subject = subjects.iter().find(|one| one.id == script.descriptor.id)?.clone();
+            let subject = workspace.subjects().find(|one| one.id == script.descriptor.id)?.clone();
             let requests = script.descriptor.requests.iter().map(|one| one.capability.clone());
             Some(Found { subject, path: read.location.path.clone(), requests: requests.collect() })
         })

@@ -115,6 +115,10 @@ pub(super) fn open_pod(
     output: &mut Output,
 ) -> Result<Pod, Box<Diagnostic>> {
     let folders = folders()?;
+    let (permissions, warnings) = workspace.permissions(Some(&folders))?;
+    for warning in warnings {
+        output.tell_picture(&warning, None);
+    }
     let options = PodOptions {
         closed: Folders::all_of_user(),
         secrets: Some(Secrets::new(folders.config)),
@@ -124,7 +128,9 @@ pub(super) fn open_pod(
         workspace: std::env::current_dir().ok().and_then(|folder| folder.canonicalize().ok()),
     };
     let pod = Pod::open(&options, Arc::new(catalog), workspace.on_record())
-        .map_err(|error| error.diagnostic())?;
+        .map_err(|error| error.diagnostic())?
+        .with_bus(workspace.bus.clone());
+    pod.set_permissions(permissions);
     let Recovered { completed, void, open } = pod.recovered();
     if !completed.is_empty() || !void.is_empty() {
         output.tell(format_args!(

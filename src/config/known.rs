@@ -5,6 +5,7 @@
 
 use crate::feature::id::FeatureId;
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FILE: &str = "features.json";
 
 /// Most features that are remembered; the ones met longest ago go first.
-const MOST: usize = 1_000;
+const MOST: usize = 4_000;
 
 /// A feature that was met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,13 +34,17 @@ pub fn known(state: &Path) -> Vec<Known> {
 /// Remembers features, where they are not remembered as they are.
 pub fn meet(state: &Path, met: &[Known]) {
     let mut all = known(state);
-    let new: Vec<_> = met.iter().filter(|one| !all.contains(one)).cloned().collect();
+    let by_path: HashMap<_, _> = all.iter().map(|old| (&old.path, old)).collect();
+    let is_new = |one: &&Known| by_path.get(&one.path).is_none_or(|old| old != one);
+    let new: Vec<_> = met.iter().filter(is_new).cloned().collect();
     if new.is_empty() {
         return;
     }
-    all.retain(|old| !new.iter().any(|one| one.path == old.path));
+    let places: HashSet<_> = new.iter().map(|one| &one.path).collect();
+    all.retain(|old| !places.contains(&old.path));
     all.extend(new);
-    let forgotten = all.len().saturating_sub(MOST);
+    // Nobody forgets what is there.
+    let forgotten = all.len().saturating_sub(MOST.max(met.len()));
     let text = serde_json::to_vec_pretty(&all[forgotten..]).unwrap_or_default();
     if let Err(reason) = write(state, &text) {
         tracing::debug!(%reason, "where features lie could not be remembered");
@@ -76,5 +81,12 @@ mod tests {
         meet(&state, &[one("user:a", "/r/a"), one("user:b", "/r/b")]);
         meet(&state, &[one("user:c", "/r/a")]);
         assert_eq!(known(&state), [one("user:b", "/r/b"), one("user:c", "/r/a")]);
+        // Of very many, those that are there are remembered.
+        let many: Vec<_> =
+            (0..MOST + 2).map(|index| one("user:d", &format!("/m/{index}"))).collect();
+        meet(&state, &many);
+        assert_eq!(known(&state), many);
+        meet(&state, &[one("user:e", "/r/e")]);
+        assert_eq!(known(&state).len(), MOST);
     }
 }

@@ -3,6 +3,7 @@
 //! Policy lives with the user, never in a project, so every folder here is absolute and the user's.
 
 pub mod known;
+pub mod permission;
 pub mod policy;
 pub mod settings;
 
@@ -18,6 +19,9 @@ pub struct Folders {
     /// Stores and sessions: `PEASY_STATE`, or `state` below `PEASY_HOME`, or `peasy` below
     /// `XDG_STATE_HOME`, or `~/.local/state/peasy`.
     pub state: PathBuf,
+    /// What can be made anew at any time: `cache` below `PEASY_HOME`, or `peasy` below
+    /// `XDG_CACHE_HOME`, or `~/.cache/peasy`; `None` where the environment names none.
+    pub cache: Option<PathBuf>,
 }
 
 impl Folders {
@@ -37,10 +41,14 @@ impl Folders {
             .or_else(|| below("XDG_CONFIG_HOME", "peasy"))
             .or_else(|| below("HOME", ".config/peasy"))?;
         let state = folder("PEASY_STATE")
-            .or_else(|| home.map(|home| home.join("state")))
+            .or_else(|| home.as_ref().map(|home| home.join("state")))
             .or_else(|| below("XDG_STATE_HOME", "peasy"))
             .or_else(|| below("HOME", ".local/state/peasy"))?;
-        Some(Self { config, state })
+        let cache = home
+            .map(|home| home.join("cache"))
+            .or_else(|| below("XDG_CACHE_HOME", "peasy"))
+            .or_else(|| below("HOME", ".cache/peasy"));
+        Some(Self { config, state, cache })
     }
 
     /// Every folder that some environment of this user's would name: those of another are peasy's own
@@ -56,8 +64,10 @@ impl Folders {
             ("PEASY_STATE", ""),
             ("XDG_CONFIG_HOME", "peasy"),
             ("XDG_STATE_HOME", "peasy"),
+            ("XDG_CACHE_HOME", "peasy"),
             ("HOME", ".config/peasy"),
             ("HOME", ".local/state/peasy"),
+            ("HOME", ".cache/peasy"),
         ];
         let folders = rules.into_iter().filter_map(|(name, rest)| {
             Some(PathBuf::from(variable(name)?).iter().chain(Path::new(rest)).collect::<PathBuf>())
@@ -75,25 +85,29 @@ impl Folders {
 mod tests {
     use super::*;
 
-    fn folders(set: &[(&str, &str)]) -> Option<[String; 2]> {
+    fn folders(set: &[(&str, &str)]) -> Option<[String; 3]> {
         let variable = |name: &str| {
             set.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
         };
         let folders = Folders::from_environment(variable)?;
-        Some([folders.config.display().to_string(), folders.state.display().to_string()])
+        let all = [folders.config, folders.state, folders.cache.unwrap_or_default()];
+        Some(all.map(|folder| folder.display().to_string()))
     }
 
     #[test]
     fn the_nearest_variable_names_a_folder() {
-        for (set, config, state) in [
-            (&[("HOME", "/h")][..], "/h/.config/peasy", "/h/.local/state/peasy"),
-            (&[("HOME", "/h"), ("PEASY_HOME", "/p")], "/p", "/p/state"),
-            (&[("PEASY_HOME", "/p"), ("PEASY_STATE", "/s")], "/p", "/s"),
-            (&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c")], "/c/peasy", "/h/.local/state/peasy"),
-            (&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")], "/h/.config/peasy", "/s/peasy"),
-            (&[("HOME", "/h"), ("PEASY_HOME", "p")], "/h/.config/peasy", "/h/.local/state/peasy"),
+        let [config, state, cache] =
+            ["/h/.config/peasy", "/h/.local/state/peasy", "/h/.cache/peasy"];
+        for (set, expected) in [
+            (&[("HOME", "/h")][..], [config, state, cache]),
+            (&[("HOME", "/h"), ("PEASY_HOME", "/p")], ["/p", "/p/state", "/p/cache"]),
+            (&[("PEASY_HOME", "/p"), ("PEASY_STATE", "/s")], ["/p", "/s", "/p/cache"]),
+            (&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c")], ["/c/peasy", state, cache]),
+            (&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")], [config, "/s/peasy", cache]),
+            (&[("HOME", "/h"), ("XDG_CACHE_HOME", "/k")], [config, state, "/k/peasy"]),
+            (&[("HOME", "/h"), ("PEASY_HOME", "p")], [config, state, cache]),
         ] {
-            assert_eq!(folders(set), Some([config.to_owned(), state.to_owned()]), "{set:?}");
+            assert_eq!(folders(set), Some(expected.map(str::to_owned)), "{set:?}");
         }
         assert_eq!(folders(&[("HOME", "relative")]), None);
     }

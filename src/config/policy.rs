@@ -1,14 +1,18 @@
-//! The user's policy on disk: which project is trusted, and what each feature was granted.
+//! The user's policy on disk: which project is trusted, what each feature was granted, and what is
+//! permitted of each call.
 //!
 //! A feature is known by its id and the canonical folder that it belongs to. Grants that reach the
 //! outside world are bound to the digest of a project's feature, and all of a package's: another text
 //! under the same name has to be granted anew. Nothing here is ever read from a project.
 
+use super::permission;
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, FsAccess};
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::{FeatureId, FeatureSource};
+use crate::feature::permission::PermissionRule;
 use crate::private;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -18,8 +22,8 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Val
 pub const FILE: &str = "policy.toml";
 
 const HEADER: &str = "\
-# What features may do. Written by `peasy grant`, `revoke`, `trust`, `enable` and `disable`; edit it by
-# hand if you like, comments stay.
+# What features may do. Written by `peasy grant`, `revoke`, `trust`, `enable`, `disable` and `permission`; edit it
+# by hand if you like, comments stay.
 ";
 
 /// Why the policy cannot be read or written.
@@ -110,6 +114,7 @@ pub struct Policy {
     /// The roots of trusted projects.
     trusted: Vec<PathBuf>,
     entries: Vec<Entry>,
+    permissions: Vec<PermissionRule>,
 }
 
 impl Policy {
@@ -133,8 +138,12 @@ impl Policy {
         let malformed = |problem: String| PolicyError::Malformed { file: file.to_owned(), problem };
         let document: DocumentMut =
             text.parse().map_err(|error: toml_edit::TomlError| malformed(error.to_string()))?;
-        let (trusted, entries) = understand(document.as_table()).map_err(malformed)?;
-        Ok(Self { trusted, entries })
+        understand(document.as_table()).map_err(malformed)
+    }
+
+    /// The rules that each call is held against, in the order of the file.
+    pub fn permissions(&self) -> &[PermissionRule] {
+        &self.permissions
     }
 
     /// The policy for these features, and the grants that do not hold because their texts changed.
@@ -144,11 +153,19 @@ impl Policy {
     ) -> (HostPolicy, Vec<Stale>) {
         let mut policy = HostPolicy::new();
         let mut stale = Vec::new();
+        let mut entries: HashMap<_, Vec<_>> = HashMap::new();
+        for entry in &self.entries {
+            entries.entry(&entry.id).or_default().push(entry);
+        }
         for feature in features {
             if self.trusted.contains(&feature.root) {
                 policy = policy.trust(feature.id.clone());
             }
-            let Some(entry) = self.entry(feature) else { continue };
+            let of_id = entries.get(&feature.id);
+            let Some(entry) = of_id.and_then(|list| list.iter().find(|one| one.is_of(feature)))
+            else {
+                continue;
+            };
             if entry.disabled {
                 policy = policy.disable(feature.id.clone());
             }
@@ -208,6 +225,10 @@ pub enum Change {
     Trust(PathBuf, bool),
     /// Switch a feature on or off.
     Enable(Subject, bool),
+    /// Hold calls against a rule, in the place of another about the same calls.
+    Permit(PermissionRule),
+    /// Hold them against it no longer, whatever it says of these calls.
+    Unpermit(PermissionRule),
 }
 
 /// Makes changes to the policy below `folder`, one after another, and says how many of them changed
@@ -243,18 +264,23 @@ pub fn change(folder: &Path, changes: &[Change]) -> Result<usize, PolicyError> {
     let policy = Policy::parse(&file, text)?;
     let mut document: DocumentMut = text.parse().unwrap_or_default();
     let before = policy.entries.len();
-    let mut entries = policy.entries;
-    let mut trusted = policy.trusted;
-    let changed = changes.iter().filter(|change| apply(change, &mut entries, &mut trusted)).count();
+    let mut policy = policy;
+    let changed = changes.iter().filter(|change| apply(change, &mut policy)).count();
+    if policy.permissions.len() > permission::MOST_RULES {
+        let problem = format!("there would be more than {} permissions", permission::MOST_RULES);
+        return Err(PolicyError::Malformed { file, problem });
+    }
     if changed > 0 {
-        write(&mut document, &entries, before, &trusted);
+        write(&mut document, &policy.entries, before, &policy.trusted);
+        write_permissions(&mut document, &policy.permissions);
         private::replace(&file, format!("{header}{document}").as_bytes()).map_err(io("written"))?;
     }
     Ok(changed)
 }
 
 /// Applies a change; whether there is a difference.
-fn apply(change: &Change, entries: &mut Vec<Entry>, trusted: &mut Vec<PathBuf>) -> bool {
+fn apply(change: &Change, policy: &mut Policy) -> bool {
+    let Policy { entries, trusted, permissions } = policy;
     match change {
         Change::Grant(feature, capability) => {
             let digest = binds(feature.id.source(), capability).then(|| feature.digest.clone());
@@ -288,7 +314,25 @@ fn apply(change: &Change, entries: &mut Vec<Entry>, trusted: &mut Vec<PathBuf>) 
             let entry = of(feature, entries);
             std::mem::replace(&mut entry.disabled, !enable) == *enable
         }
+        Change::Permit(rule) => {
+            if permissions.contains(rule) {
+                return false;
+            }
+            permissions.retain(|other| !is_about_the_same(other, rule));
+            permissions.push(rule.clone());
+            true
+        }
+        Change::Unpermit(rule) => {
+            let before = permissions.len();
+            permissions.retain(|other| !is_about_the_same(other, rule));
+            permissions.len() < before
+        }
     }
+}
+
+/// Whether two rules are about the same calls.
+fn is_about_the_same(one: &PermissionRule, other: &PermissionRule) -> bool {
+    one.tool == other.tool && one.arguments == other.arguments
 }
 
 fn of<'a>(feature: &Subject, entries: &'a mut Vec<Entry>) -> &'a mut Entry {
@@ -316,9 +360,8 @@ fn binds(source: &FeatureSource, capability: &Capability) -> bool {
     }
 }
 
-type Understood = (Vec<PathBuf>, Vec<Entry>);
-
-fn understand(table: &Table) -> Result<Understood, String> {
+fn understand(table: &Table) -> Result<Policy, String> {
+    let mut permissions = Vec::new();
     let mut trusted = Vec::new();
     let mut entries = Vec::new();
     for (key, item) in table {
@@ -346,14 +389,15 @@ fn understand(table: &Table) -> Result<Understood, String> {
                     entries.push(new);
                 }
             }
+            permission::KEY => permissions = permission::rules(item)?,
             other => {
                 return Err(format!(
-                    "`{other}` is nothing that a policy has; there are `trusted` and `[[feature]]`"
+                    "`{other}` is nothing that a policy has; there are `trusted`, `[[feature]]` and `[[permission]]`"
                 ));
             }
         }
     }
-    Ok((trusted, entries))
+    Ok(Policy { trusted, entries, permissions })
 }
 
 fn folder(key: &str, text: Option<&str>) -> Result<PathBuf, String> {
@@ -420,6 +464,26 @@ fn write(document: &mut DocumentMut, entries: &[Entry], before: usize, trusted: 
     }
     if tables.is_empty() {
         document.remove("feature");
+    }
+}
+
+/// Takes out the rules that hold no more, and adds those that are new; others stay as they stand.
+fn write_permissions(document: &mut DocumentMut, rules: &[PermissionRule]) {
+    let key = permission::KEY;
+    let item = document.entry(key).or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let Some(tables) = item.as_array_of_tables_mut() else { return };
+    let mut known = Vec::new();
+    tables.retain(|table| {
+        let rule = permission::rule(table).ok().filter(|rule| rules.contains(rule));
+        let keeps = rule.is_some();
+        known.extend(rule);
+        keeps
+    });
+    for rule in rules.iter().filter(|rule| !known.contains(rule)) {
+        tables.push(permission::table_of(rule));
+    }
+    if tables.is_empty() {
+        document.remove(key);
     }
 }
 
@@ -558,6 +622,33 @@ mod tests {
     }
 
     #[test]
+    fn permissions_come_and_go_and_comments_stay() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder.path();
+        let rule = |permission, tool: &str| {
+            PermissionRule::new(permission, tool.parse().expect("a pattern"))
+        };
+        let shown = || {
+            let policy = Policy::load(folder).expect("a policy");
+            policy.permissions().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        use crate::feature::permission::Permission::{Allow, Ask, Deny};
+        assert_eq!(apply(folder, Change::Permit(rule(Deny, "fs_*"))), 1);
+        assert_eq!(apply(folder, Change::Permit(rule(Deny, "fs_*"))), 0);
+        let text = fs_read(&folder.join(FILE)).replace("[[permission]]", "# mine\n[[permission]]");
+        std::fs::write(folder.join(FILE), text).expect("the file is ours");
+        apply(folder, Change::Permit(rule(Ask, "run")));
+        assert_eq!(shown(), ["deny fs_*", "ask run"]);
+        apply(folder, Change::Permit(rule(Allow, "run")));
+        assert_eq!(shown(), ["deny fs_*", "allow run"]);
+        assert!(fs_read(&folder.join(FILE)).contains("# mine"));
+        assert_eq!(apply(folder, Change::Unpermit(rule(Ask, "run"))), 1);
+        assert_eq!(apply(folder, Change::Unpermit(rule(Ask, "run"))), 0);
+        assert_eq!(apply(folder, Change::Trust("/work".into(), true)), 1);
+        assert_eq!(shown(), ["deny fs_*"]);
+    }
+
+    #[test]
     fn a_project_is_trusted_by_its_root() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let folder = folder.path();
@@ -586,6 +677,7 @@ mod tests {
             "[feature]\nid = 1",
             "trust = []",
             "[[feature]]\nid = \"user:a\"\nroot = \"/\"\n[[feature]]\nid = \"user:a\"\nroot = \"/\"\ndisabled = true",
+            "[[permission]]\ndeny = 1",
             "= broken",
         ] {
             let folder = tempfile::tempdir().expect("a temporary folder");

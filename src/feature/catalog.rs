@@ -10,19 +10,21 @@ mod decide;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use call::Ready;
+
 use super::call::{Cancel, Conditions, Outcome};
-use super::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
+use super::descriptor::{FeatureDescriptor, FeatureRuntimeKind, HookDeclaration, ToolDeclaration};
 use super::event::{Silent, Sink};
 use super::gate::Speaker;
 use super::grant::GrantSet;
-use super::hook::{Hook, HookOutcome, HookPoint};
+use super::hook::{Hook, HookOutcome, HookPoint, HookThreads};
 use super::id::FeatureId;
 use super::question::Answers;
 use super::report::FeatureInstallReport;
 use super::tool::Tool;
 use super::transaction::{Detached, Transaction};
 use crate::diagnostic::Diagnostic;
-use crate::limit::Limits;
+use crate::limit::{Limit, Limits};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
@@ -133,6 +135,11 @@ pub struct InstalledTool {
 }
 
 impl InstalledTool {
+    /// What runs its feature.
+    pub(crate) fn runtime(&self) -> FeatureRuntimeKind {
+        self.feature.descriptor.runtime
+    }
+
     /// Whose it is.
     pub fn feature(&self) -> &FeatureId {
         self.feature.id()
@@ -158,6 +165,11 @@ pub struct InstalledHook {
 }
 
 impl InstalledHook {
+    /// The threads that it runs on, where it does not run on its caller's.
+    pub(crate) fn threads(&self) -> Option<Arc<dyn HookThreads>> {
+        self.code.threads()
+    }
+
     /// Whose it is.
     pub fn feature(&self) -> &FeatureId {
         self.feature.id()
@@ -205,6 +217,11 @@ impl Catalog {
         self.hooks[point as usize].iter()
     }
 
+    /// The hook at a place of that list.
+    pub(crate) fn hook_at(&self, point: HookPoint, index: usize) -> &InstalledHook {
+        &self.hooks[point as usize][index]
+    }
+
     /// The features that run, by id.
     pub fn features(&self) -> impl ExactSizeIterator<Item = &InstalledFeature> {
         self.features.iter().map(Arc::as_ref)
@@ -238,6 +255,37 @@ impl Catalog {
     /// not fit (`result/…`). A text that is too large is cut and says so.
     pub fn call(&self, name: impl AsRef<str>, arguments: Value, options: CallOptions) -> Outcome {
         call::call(self, name.as_ref(), arguments, options)
+    }
+
+    /// Checks a call as [`Self::call`] does, and holds it back until the host lets it run.
+    ///
+    /// # Errors
+    ///
+    /// What the call ends with.
+    pub(crate) fn prepare(
+        &self,
+        name: &str,
+        arguments: Value,
+        options: &CallOptions,
+    ) -> Result<Ready<'_>, Box<Outcome>> {
+        call::prepare(self, name, arguments, options)
+    }
+
+    /// Asks a hook about an event that others are asked about as well, under its bounds and what is
+    /// left for all of them. As [`Self::decide`] else.
+    pub(crate) fn ask(
+        &self,
+        hook: &InstalledHook,
+        event: &Arc<Value>,
+        left: &[(Limit, u64)],
+        options: CallOptions,
+    ) -> HookOutcome {
+        decide::ask(hook, event, left, options)
+    }
+
+    /// The bounds of the host, before features lower them.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Asks one hook about one event and waits for its decision.

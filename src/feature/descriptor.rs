@@ -4,6 +4,7 @@
 
 use super::capability::Capability;
 use super::hook::{Band, HookPoint, ToolFilter};
+use super::hook_event::EventShape;
 use super::id::{ChannelName, FeatureId, ToolName};
 use super::schema::{Parameters, Type};
 use crate::limit::Limit;
@@ -55,6 +56,25 @@ impl FeatureDescriptor {
             hooks: Vec::new(),
             channels: Vec::new(),
             limits: Vec::new(),
+        }
+    }
+
+    /// Gives back memory that nothing needs: descriptors are kept for as long as their features are
+    /// installed, and most are never called.
+    pub fn shrink_to_fit(&mut self) {
+        self.description.shrink_to_fit();
+        self.requests.shrink_to_fit();
+        self.channels.shrink_to_fit();
+        self.hooks.shrink_to_fit();
+        self.tools.shrink_to_fit();
+        for tool in &mut self.tools {
+            tool.description.shrink_to_fit();
+            tool.parameters.shrink_to_fit();
+            if let Some(returns) = &mut tool.returns {
+                returns.shrink_to_fit();
+            }
+            tool.examples.shrink_to_fit();
+            tool.requires.shrink_to_fit();
         }
     }
 
@@ -163,6 +183,12 @@ pub struct ToolDeclaration {
     /// What its call graph reaches: each must be granted, or be asked for optionally.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Capability>,
+    /// Which arguments say what the events of its calls are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventShape>,
+    /// Whether a person is asked before each call, where no permission says otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
 }
 
 impl ToolDeclaration {
@@ -178,6 +204,8 @@ impl ToolDeclaration {
             examples: Vec::new(),
             limits: Vec::new(),
             requires: Vec::new(),
+            event: None,
+            asks: false,
         }
     }
 }

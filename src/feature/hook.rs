@@ -5,13 +5,13 @@
 
 use super::call::{CallContext, Failure, Receipt};
 use super::capability::{Audience, Capability, HookPower};
-use super::schema::Type;
 use crate::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// A place in the pod where a hook may decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,17 +53,6 @@ impl HookPoint {
     /// Whether its event is about a tool, so that `tools=` and `kind=` can narrow it.
     pub fn is_about_tools(self) -> bool {
         matches!(self, Self::PreToolCall | Self::PostToolCall)
-    }
-
-    /// The fields that its event may have; none where they are not settled yet, and anything goes.
-    pub fn fields(self) -> &'static [EventField] {
-        static FIELDS: OnceLock<Vec<EventField>> = OnceLock::new();
-        let all = FIELDS.get_or_init(EventField::of_tool_events);
-        match self {
-            Self::PreToolCall => &all[..all.len() - 1],
-            Self::PostToolCall => all,
-            Self::PreRequest | Self::PostAssistant | Self::TurnEnd => &[],
-        }
     }
 
     /// What becomes of the event when the hook itself fails, in words.
@@ -160,34 +149,6 @@ impl EventKind {
     /// The kind of that name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-/// One field of the event that a hook gets.
-#[derive(Debug, Clone)]
-pub struct EventField {
-    /// The key.
-    pub name: &'static str,
-    /// What its value is where it is there.
-    pub kind: Type,
-    /// The kind of event that always has it; `None` is every kind.
-    pub of: Option<EventKind>,
-}
-
-impl EventField {
-    /// Those of `post_tool_call`; `pre_tool_call` has all but the last.
-    fn of_tool_events() -> Vec<Self> {
-        let text = || Type::parse("string").expect("a type");
-        let field = |name, kind, of| Self { name, kind, of };
-        vec![
-            field("kind", text(), None),
-            field("tool", text(), None),
-            field("args", Type::parse("map<string, any>").expect("a type"), None),
-            field("command", text(), Some(EventKind::Shell)),
-            field("paths", Type::parse("string[]").expect("a type"), Some(EventKind::File)),
-            field("url", text(), Some(EventKind::Fetch)),
-            field("result", Type::Any, None),
-        ]
     }
 }
 
@@ -456,8 +417,26 @@ impl HookOutcome {
 
 /// A hook that can be asked.
 pub trait Hook: Send + Sync {
-    /// Decides about an event. `event` is a snapshot; nothing in it is a handle.
-    fn decide(&self, event: Value, context: &CallContext) -> HookOutcome;
+    /// Decides about an event. `event` is a snapshot, the same for every hook that is asked about it;
+    /// nothing in it is a handle.
+    fn decide(&self, event: &Arc<Value>, context: &CallContext) -> HookOutcome;
+
+    /// The threads that the hook runs on, where it does not run on its caller's. The hooks of one event
+    /// are then asked one after another on one of them, for one hand-over.
+    fn threads(&self) -> Option<Arc<dyn HookThreads>> {
+        None
+    }
+}
+
+/// Threads that hooks run on.
+pub trait HookThreads: Send + Sync {
+    /// Does `work` on one of the threads and waits for it, until `deadline` and a little longer.
+    ///
+    /// # Errors
+    ///
+    /// No thread was free in time, or the work did not end: then it may still be running, and whoever
+    /// gave it sees to it that what it does from then on counts for nothing.
+    fn run(&self, deadline: Instant, work: Box<dyn FnOnce() + Send>) -> Result<(), Diagnostic>;
 }
 
 /// A hook and the name it was declared by.
@@ -523,20 +502,6 @@ mod tests {
         assert_eq!(read_back, filter(&["fs_*"], &[EventKind::Shell]));
         assert_eq!(read_back.to_string(), "tools=fs_* kind=shell");
         assert!(read(r#"{ "tools": ["["] }"#).is_err(), "a descriptor holds no glob that is none");
-    }
-
-    #[test]
-    fn events_about_tools_have_fields_of_one_type() {
-        let shown = |point: HookPoint| {
-            let fields =
-                point.fields().iter().map(|field| format!("{}: {}", field.name, field.kind));
-            fields.collect::<Vec<_>>().join(", ")
-        };
-        let before = "kind: string, tool: string, args: map<string, any>, command: string, \
-                      paths: string[], url: string";
-        assert_eq!(shown(HookPoint::PreToolCall), before);
-        assert_eq!(shown(HookPoint::PostToolCall), format!("{before}, result: any"));
-        assert_eq!(shown(HookPoint::TurnEnd), "");
     }
 
     #[test]

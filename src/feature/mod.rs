@@ -13,8 +13,10 @@ mod gate;
 pub mod grant;
 pub mod heard;
 pub mod hook;
+pub mod hook_event;
 pub mod id;
 mod measure;
+pub mod permission;
 pub mod question;
 pub mod redact;
 pub mod registry;
@@ -23,7 +25,7 @@ pub mod schema;
 pub mod secret;
 pub mod service;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tool;
 pub mod transaction;
 
@@ -37,9 +39,11 @@ pub use descriptor::{
 pub use grant::{GrantSet, HostPolicy, Verdict};
 pub use hook::{
     Band, Decision, DecisionKind, EventKind, Hook, HookContribution, HookOutcome, HookPoint,
-    ToolFilter, ToolGlob, ToolGlobError,
+    HookThreads, ToolFilter, ToolGlob, ToolGlobError,
 };
+pub use hook_event::{EventShape, PostAssistant, PreRequest, ToolEvent, TurnEnd};
 pub use id::{ChannelName, FeatureId, FeatureName, FeatureSource, NameError, ToolName};
+pub use permission::{Permission, PermissionRule, Permissions};
 pub use question::{Answer, Answers, Question, Wanted};
 pub use registry::{
     Delivery, EventChannel, FeatureInstallContext, FeatureInstallError, FeatureModule,

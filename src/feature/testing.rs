@@ -67,8 +67,8 @@ impl<F: Fn(Arguments, &CallContext) -> Outcome + Send + Sync> Tool for Run<F> {
 pub struct Decide<F>(pub F);
 
 impl<F: Fn(Value, &CallContext) -> Decision + Send + Sync> Hook for Decide<F> {
-    fn decide(&self, event: Value, context: &CallContext) -> HookOutcome {
-        HookOutcome::decided((self.0)(event, context))
+    fn decide(&self, event: &Arc<Value>, context: &CallContext) -> HookOutcome {
+        HookOutcome::decided((self.0)(Value::clone(event), context))
     }
 }
 

@@ -1,15 +1,21 @@
 //! A call as a transaction: intent in the log, effects in the store, the end in the log, the reply.
 
+use super::background::{Background, Ended, Stop};
 use super::journal::Journal;
+use super::permission::Gate;
+use super::pipeline::{self, Before, EndVerdict, Heard, HookReport, Reports, RequestVerdict};
 use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
 use super::session::{LogError, Recovered, SessionLog};
+use super::sink::{Bus, Listener};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
 use crate::feature::capability::SecretName;
-use crate::feature::catalog::{CallOptions, Catalog};
-use crate::feature::heard::Heard;
-use crate::feature::hook::HookOutcome;
+use crate::feature::catalog::{CallOptions, Catalog, Ready};
+use crate::feature::heard;
+use crate::feature::hook::{HookOutcome, HookPoint};
+use crate::feature::hook_event::{PostAssistant, PreRequest, TurnEnd};
 use crate::feature::id::FeatureId;
+use crate::feature::permission::Permissions;
 use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::{Limit, Limits};
@@ -19,7 +25,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a pod is made of.
 #[derive(Debug, Clone)]
@@ -60,23 +66,37 @@ pub struct Pod {
     current: RwLock<Arc<Current>>,
     shared: Arc<Shared>,
     recovered: Recovered,
+    bus: Bus,
+    background: Background,
 }
 
+/// How long a pod that is dropped waits for its background work.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What can be called at one moment. A call keeps what it began with.
-struct Current {
-    catalog: Arc<Catalog>,
+pub(super) struct Current {
+    pub catalog: Arc<Catalog>,
     /// The folder that each feature belongs to.
     roots: HashMap<FeatureId, PathBuf>,
     /// The line of the log that says all this.
-    line: u64,
+    pub line: u64,
 }
 
-struct Shared {
-    log: Arc<SessionLog>,
+pub(super) struct Shared {
+    pub log: Arc<SessionLog>,
+    pub hooks: Reports,
     stores: Arc<Stores>,
     workspace: Option<PathBuf>,
     secrets: Option<Secrets>,
     closed: Vec<PathBuf>,
+    permissions: RwLock<Arc<Permissions>>,
+}
+
+impl Shared {
+    /// The rules for calls that begin now.
+    pub fn permissions(&self) -> Arc<Permissions> {
+        Arc::clone(&self.permissions.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What the log says of each feature beside its descriptor.
@@ -161,9 +181,67 @@ impl Pod {
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
-        let shared = Arc::new(Shared { log, stores, workspace, secrets, closed });
+        let (hooks, permissions) = Default::default();
+        let shared = Shared { log, hooks, stores, workspace, secrets, closed, permissions };
         let current = RwLock::new(Arc::new(Current::new(catalog, features, line)));
-        Ok(Self { current, shared, recovered })
+        let (bus, background) = Default::default();
+        Ok(Self { current, shared: Arc::new(shared), recovered, bus, background })
+    }
+
+    /// The same pod, whose listeners hear what goes to `bus` as well: what features say outside of calls,
+    /// where the catalog was made with its sink.
+    #[must_use]
+    pub fn with_bus(mut self, bus: Bus) -> Self {
+        self.bus = bus;
+        self
+    }
+
+    /// The same pod, with background work that features were given as a service before it was opened.
+    #[must_use]
+    pub fn with_background(mut self, background: Background) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// Sets the rules that each call is held against from now on. Without any, a tool runs unless it asks
+    /// by itself.
+    pub fn set_permissions(&self, permissions: Permissions) {
+        *self.shared.permissions.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(permissions);
+    }
+
+    /// The rules that calls are held against now.
+    pub fn permissions(&self) -> Arc<Permissions> {
+        self.shared.permissions()
+    }
+
+    /// Hears what features say from now on, in every call and outside of calls.
+    pub fn listen(&self) -> Listener {
+        self.bus.listen()
+    }
+
+    /// Starts work in the background, which is asked to stop when the pod ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Background::spawn`].
+    pub fn spawn(
+        &self,
+        name: impl Into<String>,
+        work: impl FnOnce(&Stop) + Send + 'static,
+    ) -> Result<(), Diagnostic> {
+        self.background.spawn(name, work)
+    }
+
+    /// Asks the work in the background to stop, and waits for it, at most for `patience`. Calls still
+    /// work; a pod that is dropped does this with a patience of a second.
+    pub fn shut_down(&self, patience: Duration) -> Ended {
+        self.background.shut_down(patience)
+    }
+
+    /// What each hook did and what it cost, since the pod was opened.
+    pub fn hook_report(&self) -> Vec<HookReport> {
+        self.shared.hooks.list()
     }
 
     /// What can be called from now on.
@@ -203,7 +281,14 @@ impl Pod {
         CallId(self.shared.log.next_call())
     }
 
-    /// Calls a tool, and records the call before its outcome is given back.
+    /// Calls a tool: its arguments are checked, then the permissions, then the hooks before it are
+    /// asked; it runs, and the hooks after it are asked. Everything is on record before the outcome is
+    /// given back.
+    ///
+    /// A call that a person has to be asked about ends with a question and code `ask/unanswered`, and is
+    /// run again with the answer in its options. One that is not allowed ends with `permission/…` or
+    /// `hook/…`, and did not run; a result that a hook withholds ends with `hook/withheld`, and what the
+    /// call did stands.
     pub fn call(&self, name: &str, arguments: Value, options: CallOptions) -> Outcome {
         self.call_as(self.next_call(), name, arguments, options)
     }
@@ -216,18 +301,92 @@ impl Pod {
         arguments: Value,
         options: CallOptions,
     ) -> Outcome {
+        let started = Instant::now();
         let current = self.current();
         let (transaction, options) = match self.begin(&current, id, name, &arguments, options) {
             Ok(begun) => begun,
             Err(error) => return Outcome::failure(error.diagnostic()),
         };
-        let mut outcome = current.catalog.call(name, arguments, options);
-        if let Err(failure) = &outcome.result
-            && let Err(error) = transaction.failed(&failure.diagnostics, &outcome.receipt)
-        {
-            outcome.result = Err(error.diagnostic().into());
+        let mut outcome = match current.catalog.prepare(name, arguments, &options) {
+            Ok(ready) => self.call_ready(&current, &transaction, ready, options),
+            Err(outcome) => transaction.recorded(*outcome),
+        };
+        if outcome.receipt.elapsed.is_zero() {
+            outcome.receipt.elapsed = started.elapsed();
         }
         outcome
+    }
+
+    /// The rest of a call whose arguments are checked.
+    fn call_ready(
+        &self,
+        current: &Arc<Current>,
+        transaction: &PodTransaction,
+        ready: Ready<'_>,
+        mut options: CallOptions,
+    ) -> Outcome {
+        let (shared, call, tool) = (&self.shared, transaction.call(), ready.tool());
+        transaction.is_about(tool.feature());
+        let mut gate = Gate::new(shared, call, Arc::clone(&options.answers));
+        if let Err(failure) = gate.pass(tool, ready.arguments().as_map()) {
+            return transaction.recorded(ready.ends_with(Err(failure)));
+        }
+        let asked = pipeline::before(shared, current, call, &ready, &mut gate, &options);
+        let (verdict, notices) = match asked {
+            Ok(asked) => asked,
+            Err(error) => return ready.ends_with(Err(error.diagnostic().into())),
+        };
+        options.answers = gate.rest();
+        let ready = match verdict {
+            Before::Run(None) => ready,
+            Before::Run(Some(arguments)) => ready.rewritten(arguments),
+            Before::Answer(value) => {
+                let outcome = transaction.recorded(ready.ends_with(Ok(value)));
+                return with_notices(outcome, notices);
+            }
+            Before::Refuse(failure) => {
+                let outcome = transaction.recorded(ready.ends_with(Err(failure)));
+                return with_notices(outcome, notices);
+            }
+        };
+        let has_listener = current.catalog.hooks(HookPoint::PostToolCall).len() > 0;
+        let arguments = has_listener.then(|| ready.arguments().as_map().clone());
+        let hook_options = has_listener
+            .then(|| CallOptions { transaction: Arc::new(Detached), ..options.clone() });
+        let mut outcome = ready.run(options);
+        if outcome.result.is_err() {
+            return with_notices(transaction.recorded(outcome), notices);
+        }
+        if let Some((arguments, options)) = arguments.as_ref().zip(hook_options.as_ref()) {
+            pipeline::after(shared, current, call, tool, arguments, options, &mut outcome);
+        }
+        with_notices(outcome, notices)
+    }
+
+    /// Asks the hooks whether a request goes to the model, and records what they decided.
+    pub fn pre_request(&self, event: &PreRequest, options: CallOptions) -> (RequestVerdict, Heard) {
+        let options = self.heard(options);
+        pipeline::pre_request(&self.shared, &self.current(), event.to_value(), options)
+    }
+
+    /// Tells the hooks of the model's text, and records that they were asked.
+    pub fn post_assistant(&self, event: &PostAssistant, options: CallOptions) -> Heard {
+        let options = self.heard(options);
+        pipeline::post_assistant(&self.shared, &self.current(), event.to_value(), options)
+    }
+
+    /// Asks the hooks whether the turn ends, and records what they decided. `event.again` is how often
+    /// they made it go on already: at the bound it ends, whatever they say.
+    pub fn turn_end(&self, event: &TurnEnd, options: CallOptions) -> (EndVerdict, Heard) {
+        let options = self.heard(options);
+        let (shared, current) = (&self.shared, self.current());
+        pipeline::turn_end(shared, &current, event.to_value(), event.again, options)
+    }
+
+    /// The options of a call, with everybody who listens to the pod beside its own sink.
+    fn heard(&self, options: CallOptions) -> CallOptions {
+        let sink = self.bus.beside(Arc::clone(&options.sink));
+        CallOptions { sink, ..options }
     }
 
     /// Asks a hook about an event, and records its decision before it is given back.
@@ -278,16 +437,27 @@ impl Pod {
             shared: Arc::clone(&self.shared),
             current: Arc::clone(current),
             call: id.0,
-            state: Mutex::new(State {
-                about,
-                begun: None,
-                store: StoreState::Untouched,
-                journal: Journal::default(),
-            }),
+            is_of_hook: false,
+            state: Mutex::new(State::new(about)),
         });
         let host = Arc::clone(&transaction) as Arc<dyn Transaction>;
-        Ok((transaction, CallOptions { transaction: host, ..options }))
+        Ok((transaction, CallOptions { transaction: host, ..self.heard(options) }))
     }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        let ended = self.background.shut_down(FAREWELL);
+        for name in ended.abandoned {
+            tracing::warn!(work = name, "work in the background did not stop, and was left behind");
+        }
+    }
+}
+
+/// Texts for the model of hooks stand after the call's own, whether it ran or not.
+fn with_notices(mut outcome: Outcome, notices: Vec<String>) -> Outcome {
+    outcome.notices.extend(notices);
+    outcome
 }
 
 impl Current {
@@ -361,10 +531,13 @@ const REPEATED: usize = 256;
 const MOST_NAME: usize = 128;
 
 /// The host's side of one call.
-struct PodTransaction {
+pub(super) struct PodTransaction {
     shared: Arc<Shared>,
     current: Arc<Current>,
     call: String,
+    /// Whether the line of an event tells of it, so that it has one of its own only where it staged
+    /// something.
+    is_of_hook: bool,
     state: Mutex<State>,
 }
 
@@ -390,6 +563,47 @@ enum StoreState {
 }
 
 impl PodTransaction {
+    /// That of a hook which is asked about an event with others.
+    pub fn of_hook(shared: &Arc<Shared>, current: &Arc<Current>, about: CallEntry) -> Self {
+        let (shared, current) = (Arc::clone(shared), Arc::clone(current));
+        let call = shared.log.next_call();
+        let state = Mutex::new(State::new(about));
+        Self { shared, current, call, is_of_hook: true, state }
+    }
+
+    /// The call's id.
+    pub fn call(&self) -> &str {
+        &self.call
+    }
+
+    /// Whose call it is, for one that may not come to run.
+    fn is_about(&self, feature: &FeatureId) {
+        self.state().about.feature = Some(feature.clone());
+    }
+
+    /// The outcome of a call that the catalog did not make lasting, once it is on record.
+    fn recorded(&self, mut outcome: Outcome) -> Outcome {
+        let recorded = match &outcome.result {
+            Err(failure) => self.failed(&failure.diagnostics, &outcome.receipt),
+            Ok(result) => {
+                let log = &self.shared.log;
+                log.body(result).and_then(|result| {
+                    log.append(&Entry::Call {
+                        call: self.call.clone(),
+                        about: self.about()?,
+                        result: Some(result),
+                        failure: Vec::new(),
+                        receipt: outcome.receipt,
+                    })
+                })
+            }
+        };
+        if let Err(error) = recorded {
+            outcome.result = Err(error.diagnostic().into());
+        }
+        outcome
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -458,6 +672,10 @@ impl PodTransaction {
 }
 
 impl State {
+    fn new(about: CallEntry) -> Self {
+        Self { about, begun: None, store: StoreState::Untouched, journal: Journal::default() }
+    }
+
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
         if let (StoreState::Untouched, Some(begun)) = (&self.store, &self.begun) {
             let lease = stores.lease(&begun.owner, begun.quota, begun.deadline)?;
@@ -550,7 +768,7 @@ impl Transaction for PodTransaction {
         self.state().journal.room()
     }
 
-    fn heard(&self, heard: Heard) {
+    fn heard(&self, heard: heard::Heard) {
         self.state().journal.heard(heard);
     }
 
@@ -562,9 +780,19 @@ impl Transaction for PodTransaction {
         if !ending.notices.is_empty() {
             state.lease(&self.shared.stores).map_err(|error| error.diagnostic())?;
         }
+        if matches!(state.store, StoreState::Closed) {
+            return Err(StoreError::Closed.diagnostic());
+        }
         let store = std::mem::replace(&mut state.store, StoreState::Closed);
         drop(state);
         match store {
+            StoreState::Untouched | StoreState::Closed if self.is_of_hook => Ok(()),
+            StoreState::Leased(lease)
+                if self.is_of_hook && !lease.is_changed() && ending.notices.is_empty() =>
+            {
+                drop(lease);
+                Ok(())
+            }
             StoreState::Leased(lease) if lease.is_changed() || !ending.notices.is_empty() => {
                 self.commit_staged(about, lease, result, ending)
             }

@@ -1,10 +1,18 @@
-//! The pod: the host of one session. It runs the calls of a catalog as transactions, and has a log.
+//! The pod: the host of one session. It runs the calls of a catalog as transactions, past the user's
+//! permissions and the features' hooks, and has a log.
 //!
-//! What a feature keeps, what it sends to the model and what it lets out into the world passes
-//! through here and is on record before anybody sees it. Nothing here knows scripts or fronts.
+//! What a feature keeps, what it sends to the model, what its hooks decide and what it lets out into the
+//! world passes through here and is on record before anybody sees it. No front calls a tool around it. Nothing here knows scripts or fronts.
 
+mod background;
 mod host;
 mod journal;
+mod permission;
+mod pipeline;
 pub mod session;
+mod sink;
 
+pub use background::{Background, Ended, MOST_WORK, Stop};
 pub use host::{CallId, Features, OnRecord, Pod, PodError, PodOptions};
+pub use pipeline::{EndVerdict, Heard, HookReport, RequestVerdict};
+pub use sink::{Bus, Listener, MOST_WAITING};

@@ -99,7 +99,6 @@ impl Frame {
     }
 
     /// What the running function was called as.
-    #[cfg(feature = "http")]
     pub(crate) fn role(&self) -> Role {
         self.role
     }

@@ -10,6 +10,7 @@ use super::frame::{self, Frame, Role};
 #[cfg(unix)]
 use super::isolate::process::Ended;
 use super::isolate::process::Processes;
+use super::lend;
 use super::meter::{self, Bounds, Spent};
 use super::sandbox::{Overdue, Sandbox, SandboxError, panic_text};
 use super::value;
@@ -97,7 +98,7 @@ impl Health {
         Ok(())
     }
 
-    fn is_overdue(&self, job: Overdue) {
+    pub(super) fn is_overdue(&self, job: Overdue) {
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
     }
 }
@@ -133,6 +134,30 @@ impl<T> Invocation<T> {
     }
 }
 
+/// What a function is called with.
+pub(crate) enum Given {
+    /// These arguments.
+    Arguments(Vec<Value>),
+    /// An event, which other hooks are asked about as well.
+    Event(Arc<Value>),
+}
+
+impl Given {
+    fn into_values(self) -> Vec<Value> {
+        match self {
+            Self::Arguments(values) => values,
+            Self::Event(event) => vec![Arc::unwrap_or_clone(event)],
+        }
+    }
+
+    fn to_script(&self) -> frame::Native<Vec<Dynamic>> {
+        match self {
+            Self::Arguments(values) => values.iter().map(value::from_json).collect(),
+            Self::Event(event) => lend::event(event).map(|event| vec![event]),
+        }
+    }
+}
+
 /// What a call gives back. Its type says what the function is called as.
 pub(crate) trait Returned: Serialize + DeserializeOwned + Send + 'static {
     const ROLE: Role;
@@ -150,7 +175,7 @@ impl Runnable {
     pub(crate) fn invoke<T: Returned>(
         self: &Arc<Self>,
         entry: &Entry,
-        arguments: Vec<Value>,
+        arguments: Given,
         context: &CallContext,
     ) -> Invocation<T> {
         if let Err(reason) = self.health.examine() {
@@ -159,7 +184,7 @@ impl Runnable {
         let begun = Instant::now();
         let mut invocation = match &self.processes {
             None => self.invoke_here(entry, arguments, context),
-            Some(processes) => self.invoke_in(processes, entry, arguments, context),
+            Some(processes) => self.invoke_in(processes, entry, arguments.into_values(), context),
         };
         invocation.receipt.elapsed = begun.elapsed();
         invocation
@@ -169,17 +194,21 @@ impl Runnable {
     fn invoke_here<T: Returned>(
         self: &Arc<Self>,
         entry: &Entry,
-        arguments: Vec<Value>,
+        arguments: Given,
         context: &CallContext,
     ) -> Invocation<T> {
         let call = Call::new(Arc::clone(self), entry.clone(), context.clone());
-        let answer = self.sandbox.run(context.deadline, move |instances| {
+        let run = move |instances: &mut Instances| {
             // The arguments belong to the caller's thread: the call takes a copy that is counted
             // as its own, and the originals go after the count.
             let invocation = call.run(instances, &arguments);
             drop(arguments);
             invocation
-        });
+        };
+        let answer = match lend::run(self, run) {
+            Ok(invocation) => return invocation,
+            Err(run) => self.sandbox.run(context.deadline, run),
+        };
         answer.unwrap_or_else(|error| {
             let diagnostic = explain::sandbox(&error, &context.limits);
             if let SandboxError::Overdue(job) = error {
@@ -247,9 +276,12 @@ impl Call {
     pub(crate) fn run<T: Returned>(
         self,
         instances: &mut Instances,
-        arguments: &[Value],
+        arguments: &Given,
     ) -> Invocation<T> {
         let started = Instant::now();
+        if let Given::Event(event) = arguments {
+            lend::keep(event);
+        }
         if let Err(diagnostic) = self.prepare(instances) {
             return Invocation::refused(diagnostic);
         }
@@ -307,15 +339,15 @@ impl Call {
     fn evaluate<T: Returned>(
         &self,
         instances: &mut Instances,
-        arguments: &[Value],
+        arguments: &Given,
     ) -> Result<T, Diagnostic> {
         let instance = instances
             .get(&self.runnable.program)
             .map_err(|error| meter::handing_out(|| self.explainer(None).uncompiled(&error)))?;
         let limits = &self.context.limits;
         let depth = usize::try_from(limits.get(Limit::CallDepth)).unwrap_or(usize::MAX);
-        let arguments = arguments.iter().map(value::from_json).collect::<Result<_, _>>();
-        let result = arguments.and_then(|values| instance.call(&self.entry, values, depth));
+        let result =
+            arguments.to_script().and_then(|values| instance.call(&self.entry, values, depth));
         // A kill holds even where a native or a `try` made something else of it.
         if let (Ok(_), Some(limit)) = (&result, meter::killed()) {
             return meter::handing_out(|| Err(self.ended(limit)));
@@ -482,7 +514,7 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        runnable.invoke(&entry, arguments, &context)
+        runnable.invoke(&entry, Given::Arguments(arguments), &context)
     }
 
     fn call(
@@ -625,7 +657,7 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        let invoke = || runnable.invoke::<Value>(&entry, Vec::new(), &context);
+        let invoke = || runnable.invoke::<Value>(&entry, Given::Arguments(Vec::new()), &context);
         let first = invoke();
         let failure = first.result.expect_err("the sink panics");
         assert_eq!(failure.diagnostics[0].code, "script/panic");

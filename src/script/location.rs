@@ -4,6 +4,7 @@
 //! of files and never into them.
 
 use crate::feature::id::FeatureSource;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Where a feature to be read lies, and what that makes it.
@@ -31,43 +32,124 @@ impl Location {
     /// has no such folder passes `None`. A path that cannot be followed counts as a project's, which
     /// gets the least.
     pub fn of(path: impl Into<PathBuf>, own: Option<&Path>) -> Self {
-        let path = path.into();
-        let source = source_of(&path, own);
-        Self { path, source }
+        Surroundings::new(own).locate(path)
     }
-}
 
-impl Location {
     /// The folder that the feature belongs to, canonical: the root of its project, or else the
     /// folder that it lies in. With the id it tells a feature from others of its name.
     pub fn root(&self) -> PathBuf {
-        let real = followed(&self.path).unwrap_or_else(|| self.path.clone());
-        let is_main = real.file_name().is_some_and(|name| name == "main.rhai");
-        let depth = if is_main { 2 } else { 1 };
-        let folder = real.ancestors().nth(depth).unwrap_or(&real);
-        let project = || real.ancestors().skip(1).find(|folder| is_project_root(folder));
-        let root = match self.source {
-            FeatureSource::Project => project().unwrap_or(folder),
-            _ => folder,
-        };
-        root.to_owned()
+        Surroundings::new(None).root(self)
     }
 }
 
-fn source_of(path: &Path, own: Option<&Path>) -> FeatureSource {
-    let Some(real) = followed(path) else { return FeatureSource::Project };
-    let own = own.filter(|own| own.is_absolute()).and_then(|own| own.canonicalize().ok());
-    if own.as_ref().is_some_and(|own| real.starts_with(own)) {
-        return FeatureSource::User;
+/// The folders around some features at one moment, each looked at once. Not to be kept: folders
+/// change.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    own: Option<PathBuf>,
+    /// Folders, and what they are without links.
+    real: HashMap<PathBuf, Option<PathBuf>>,
+    /// The same of what lies in them.
+    entries: HashMap<PathBuf, Option<PathBuf>>,
+    /// Whether a canonical folder is the root of a project for [`Self::locate`].
+    is_root: HashMap<PathBuf, bool>,
+    /// The nearest root of a project at or above a canonical folder.
+    projects: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+impl Surroundings {
+    /// Nothing looked at yet. `own` is the user's own folder of features, as for [`Location::of`].
+    pub fn new(own: Option<&Path>) -> Self {
+        let own = own.filter(|own| own.is_absolute()).and_then(|own| own.canonicalize().ok());
+        Self { own, ..Self::default() }
     }
-    // `~/.peasy` may be the user's own folder; that makes no project of the home folder.
-    let home = own.as_deref().and_then(Path::parent);
-    let is_root = |folder: &Path| {
-        PROJECT_MARKS.into_iter().any(|mark| has(folder, mark, home.filter(|_| mark == OWN_MARK)))
-    };
-    match real.ancestors().skip(1).any(is_root) {
-        true => FeatureSource::Project,
-        false => FeatureSource::User,
+
+    /// As [`Location::of`].
+    pub fn locate(&mut self, path: impl Into<PathBuf>) -> Location {
+        let path = path.into();
+        let source = self.source_of(&path);
+        Location { path, source }
+    }
+
+    /// As [`Location::root`].
+    pub fn root(&mut self, location: &Location) -> PathBuf {
+        let real = self.followed(&location.path).unwrap_or_else(|| location.path.clone());
+        let is_main = real.file_name().is_some_and(|name| name == "main.rhai");
+        let depth = if is_main { 2 } else { 1 };
+        let folder = real.ancestors().nth(depth).unwrap_or(&real);
+        match (&location.source, real.parent()) {
+            (FeatureSource::Project, Some(parent)) => {
+                self.project(parent).unwrap_or_else(|| folder.to_owned())
+            }
+            _ => folder.to_owned(),
+        }
+    }
+
+    /// The path without links, of what is there.
+    pub fn real(&mut self, path: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.entries.get(path) {
+            return known.clone();
+        }
+        let real = self.look_up(path);
+        self.entries.insert(path.to_owned(), real.clone());
+        real
+    }
+
+    fn look_up(&mut self, path: &Path) -> Option<PathBuf> {
+        let Some(named) = self.named(path) else { return path.canonicalize().ok() };
+        match named.symlink_metadata().ok()?.is_symlink() {
+            true => named.canonicalize().ok(),
+            false => Some(named),
+        }
+    }
+
+    /// The name that the path ends with, in its folder without links; it need not be there.
+    pub fn named(&mut self, path: &Path) -> Option<PathBuf> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let (folder, name) = (folder.unwrap_or(Path::new(".")), path.file_name()?);
+        if !self.real.contains_key(folder) {
+            self.real.insert(folder.to_owned(), folder.canonicalize().ok());
+        }
+        Some(self.real.get(folder)?.as_ref()?.join(name))
+    }
+
+    fn followed(&mut self, path: &Path) -> Option<PathBuf> {
+        self.real(path).or_else(|| followed(path))
+    }
+
+    fn source_of(&mut self, path: &Path) -> FeatureSource {
+        let Some(real) = self.followed(path) else { return FeatureSource::Project };
+        if self.own.as_ref().is_some_and(|own| real.starts_with(own)) {
+            return FeatureSource::User;
+        }
+        // `~/.peasy` may be the user's own folder; that makes no project of the home folder.
+        let home = self.own.as_deref().and_then(Path::parent);
+        let is_root = |folder: &Path| {
+            let except = |mark: &str| home.filter(|_| mark == OWN_MARK);
+            PROJECT_MARKS.into_iter().any(|mark| has(folder, mark, except(mark)))
+        };
+        let known = &mut self.is_root;
+        let mut is_known_root = |folder: &Path| match known.get(folder) {
+            Some(is) => *is,
+            None => {
+                let is = is_root(folder);
+                known.insert(folder.to_owned(), is);
+                is
+            }
+        };
+        match real.ancestors().skip(1).any(&mut is_known_root) {
+            true => FeatureSource::Project,
+            false => FeatureSource::User,
+        }
+    }
+
+    fn project(&mut self, folder: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.projects.get(folder) {
+            return known.clone();
+        }
+        let root = folder.ancestors().find(|folder| is_project_root(folder)).map(Path::to_owned);
+        self.projects.insert(folder.to_owned(), root.clone());
+        root
     }
 }
 

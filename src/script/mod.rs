@@ -7,6 +7,7 @@
 
 pub mod analysis;
 mod annotation;
+pub mod cache;
 mod call;
 mod compile;
 mod engine;
@@ -16,6 +17,7 @@ mod guard;
 mod host;
 mod invoke;
 pub mod isolate;
+mod lend;
 mod location;
 pub mod meter;
 mod native;

@@ -3,25 +3,27 @@
 //! A script enters the registry through the same door as a feature written in Rust.
 
 use super::analysis::Known;
+use super::cache::{Cache, Recalled};
 use super::call::{Entry, Instances, Program};
 use super::compile::{Draft, PARSE_MEMORY};
 use super::frame::Role;
-use super::invoke::{Invocation, MemoryBound, Returned, Runnable, wear};
+use super::invoke::{Given, Invocation, MemoryBound, Returned, Runnable, wear};
 #[cfg(unix)]
 use super::isolate::Launch;
 use super::isolate::process::Processes;
+use super::lend;
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::source::Pinned;
 use super::{engine, explain, host, meter, value};
 
-pub use super::location::{Location, is_project_root};
+pub use super::location::{Location, Surroundings, is_project_root};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::GrantSet;
-use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome};
+use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome, HookThreads};
 use crate::feature::id::{ChannelName, FeatureSource};
 use crate::feature::registry::{FeatureInstallContext, FeatureInstallError, FeatureModule};
 use crate::feature::schema::Arguments;
@@ -29,6 +31,7 @@ use crate::feature::tool::{Tool, ToolContribution};
 use crate::limit::{Limit, Limits};
 use rhai::Dynamic;
 use serde_json::Value;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -119,29 +122,64 @@ impl ScriptRuntime {
     /// Reads features, each on its own: what is wrong with one leaves the others. The order of the
     /// answers is that of the locations.
     pub fn read(&self, locations: &[Location]) -> Vec<ReadOutcome> {
+        self.spread(locations, |part| self.read_part(part))
+    }
+
+    /// As [`Self::read`]; what `cache` knows of these very texts is not parsed again, and it learns the
+    /// others.
+    pub fn read_with(&self, locations: &[Location], cache: &mut Cache) -> Vec<ReadOutcome> {
+        let most = self.limits.get(Limit::Source);
+        let known = &*cache;
+        let recalled = self.spread(locations, |part| known.recall(part, most));
+        let is_new = |(location, recalled): (&Location, &Option<Recalled>)| {
+            recalled.is_none().then(|| location.clone())
+        };
+        let new: Vec<_> = locations.iter().zip(&recalled).filter_map(is_new).collect();
+        let mut fresh = new.iter().zip(self.read(&new));
+        let all = recalled.into_iter().filter_map(|recalled| match recalled {
+            Some(recalled) => Some(cache.keep(recalled)),
+            None => fresh.next().map(|(location, outcome)| {
+                cache.add(location, &outcome);
+                outcome
+            }),
+        });
+        all.collect()
+    }
+
+    /// What `act` makes of all `locations`, in their order, on as many threads as scripts have.
+    fn spread<T: Send>(
+        &self,
+        locations: &[Location],
+        act: impl Fn(&[Location]) -> Vec<T> + Sync,
+    ) -> Vec<T> {
         // A hand-over for each part and not for each feature, and parts small enough that no thread
         // is left with more than the others.
         let share = locations.len().div_ceil(self.sandbox.size()).clamp(1, MOST_AT_ONCE);
         let parts: Vec<_> = locations.chunks(share).collect();
         let next = AtomicUsize::new(0);
         let take = || {
-            let mut read = Vec::new();
+            let mut done = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(part) = parts.get(index) else { return read };
-                read.push((index, self.read_part(part)));
+                let Some(part) = parts.get(index) else { return done };
+                done.push((index, act(part)));
             }
         };
-        let readers = parts.len().min(self.sandbox.size());
-        let mut read: Vec<_> = match readers {
+        let threads = parts.len().min(self.sandbox.size());
+        let mut done: Vec<_> = match threads {
             0 | 1 => take(),
             _ => std::thread::scope(|scope| {
-                let readers: Vec<_> = (0..readers).map(|_| scope.spawn(take)).collect();
-                readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
+                // This thread takes part.
+                let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+                let mut done = take();
+                for other in others {
+                    done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                }
+                done
             }),
         };
-        read.sort_by_key(|(index, _)| *index);
-        read.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
+        done.sort_by_key(|(index, _)| *index);
+        done.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
     }
 
     /// Reads a feature whose files were read before, as they were then.
@@ -314,7 +352,10 @@ impl FeatureModule for ScriptFeature {
         for hook in &self.script.hooks {
             let entry = Entry { module: None, function: hook.function.clone(), arity: 1 };
             let runnable = Arc::clone(&runnable);
-            let hook = HookContribution::new(hook.name.clone(), ScriptHook { runnable, entry });
+            let hook = HookContribution::new(
+                hook.name.clone(),
+                ScriptHook { limits: Arc::clone(&self.runtime.limits), runnable, entry },
+            );
             context.hooks.register(hook)?;
         }
         Ok(())
@@ -330,7 +371,7 @@ impl Tool for ScriptTool {
     fn call(&self, arguments: Arguments, context: &CallContext) -> Outcome {
         let arguments = arguments.into_values().collect();
         let Invocation { result, notices, receipt, .. } =
-            self.runnable.invoke(&self.entry, arguments, context);
+            self.runnable.invoke(&self.entry, Given::Arguments(arguments), context);
         Outcome { result, notices, receipt }
     }
 
@@ -377,15 +418,25 @@ impl Returned for Value {
 }
 
 struct ScriptHook {
+    /// The bounds of the host, for what is said of a thread that did not end.
+    limits: Arc<Limits>,
     runnable: Arc<Runnable>,
     entry: Entry,
 }
 
 impl Hook for ScriptHook {
-    fn decide(&self, event: Value, context: &CallContext) -> HookOutcome {
+    fn decide(&self, event: &Arc<Value>, context: &CallContext) -> HookOutcome {
+        let event = Given::Event(Arc::clone(event));
         let Invocation { result, notices, diagnostics, receipt } =
-            self.runnable.invoke(&self.entry, vec![event], context);
+            self.runnable.invoke(&self.entry, event, context);
         HookOutcome { decision: result, notices, diagnostics, receipt }
+    }
+
+    /// In a process of its own each is handed over by itself.
+    fn threads(&self) -> Option<Arc<dyn HookThreads>> {
+        let Runnable { sandbox, processes: None, .. } = &*self.runnable else { return None };
+        let (sandbox, limits) = (sandbox.clone(), Arc::clone(&self.limits));
+        Some(Arc::new(lend::Threads { sandbox, limits }))
     }
 }
 

@@ -181,6 +181,11 @@ impl Sandbox {
         self.pool.memory
     }
 
+    /// Whether both have the same threads.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.pool, &other.pool)
+    }
+
     /// How many jobs run at the same time.
     pub(crate) fn size(&self) -> usize {
         self.pool.size

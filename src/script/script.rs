@@ -14,6 +14,7 @@ use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDecla
 use crate::feature::hook::HookPoint;
 use crate::feature::id::{FeatureSource, ToolName};
 use crate::limit::{Limit, Limits};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -37,7 +38,7 @@ pub struct Script {
 }
 
 /// The function behind a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolEntry {
     /// The declared name.
     pub name: ToolName,
@@ -48,7 +49,7 @@ pub struct ToolEntry {
 }
 
 /// The function behind a hook; it takes the event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookEntry {
     /// The declared name.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct HookEntry {
 }
 
 /// A test function without parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestEntry {
     /// The function.
     pub function: String,
@@ -222,6 +223,7 @@ fn build(
         hooks.push(HookEntry { name: declaration.name.clone(), function: hook.function });
         descriptor.hooks.push(declaration);
     }
+    descriptor.shrink_to_fit();
     Script { descriptor: Arc::new(descriptor), tree, tools, hooks, tests, diagnostics }
 }
 

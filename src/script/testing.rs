@@ -5,7 +5,7 @@
 
 use super::call::Entry;
 use super::frame::Role;
-use super::invoke::{Returned, Runnable};
+use super::invoke::{Given, Returned, Runnable};
 use super::runtime::ScriptRuntime;
 use super::script::{Script, TestEntry};
 use crate::diagnostic::{Diagnostic, Span};
@@ -192,7 +192,11 @@ impl Case<'_> {
 
     fn test(&self, file: String, line: u32) -> TestResult {
         let limits = self.limits.lowered(&self.script.descriptor.limits);
-        let invocation = self.runnable.invoke::<()>(self.entry, Vec::new(), &self.context(limits));
+        let invocation = self.runnable.invoke::<()>(
+            self.entry,
+            Given::Arguments(Vec::new()),
+            &self.context(limits),
+        );
         let failure = invocation.result.err().and_then(first);
         let receipt = invocation.receipt;
         TestResult { name: self.entry.function.clone(), file, line, failure, receipt }
@@ -224,8 +228,11 @@ impl Case<'_> {
         let limits =
             self.limits.lowered(&self.script.descriptor.limits).lowered(&declaration.limits);
         let arguments = arguments.into_values().collect();
-        let invocation =
-            self.runnable.invoke::<Value>(self.entry, arguments, &self.context(limits));
+        let invocation = self.runnable.invoke::<Value>(
+            self.entry,
+            Given::Arguments(arguments),
+            &self.context(limits),
+        );
         let outcome = match invocation.result {
             Err(failure) => Err(first(failure).unwrap_or_else(|| {
                 Diagnostic::host("host/empty-failure", "the call failed without a reason")

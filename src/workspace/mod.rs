@@ -7,25 +7,30 @@ pub mod place;
 #[cfg(feature = "reload")]
 pub mod reload;
 pub mod replay;
+mod shelf;
 #[cfg(feature = "reload")]
 mod watch;
 
 use crate::config::Folders;
 use crate::config::known::{self, Known};
+use crate::config::permission;
 use crate::config::policy::{Policy, PolicyError, Stale, Subject};
 use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::{HostPolicy, grant_command};
-use crate::feature::id::FeatureId;
+use crate::feature::id::{FeatureId, FeatureSource};
+use crate::feature::permission::Permissions;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::report::FeatureInstallReport;
 use crate::limit::Limits;
 use crate::pod;
-use crate::script::runtime::{Location, ScriptFeature, ScriptRuntime};
+use crate::script::runtime::{Location, ScriptFeature, ScriptRuntime, Surroundings};
 use crate::script::script::{ReadOutcome, Script};
 use crate::script::source::SourceTree;
 use place::Places;
+use shelf::Shelf;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -41,8 +46,15 @@ pub struct Workspace {
     pub limits: Limits,
     /// Each feature that was looked for, in the order of the paths.
     pub features: Vec<Arc<ReadFeature>>,
+    /// Those that can be read, as policy knows them, and their files without links.
+    subjects: Vec<(Subject, PathBuf)>,
+    /// Folders in which features were looked for.
+    #[cfg_attr(not(feature = "reload"), allow(dead_code))]
+    folders: Vec<PathBuf>,
     /// Paths that lead to no feature, or that there is nothing at all.
     pub problems: Vec<Diagnostic>,
+    /// Where what features say outside of calls goes; a pod that runs them takes it over.
+    pub bus: pod::Bus,
     /// What was written at this moment or later may not be what was read. A little is taken off, for
     /// the clocks of files tick slowly.
     #[cfg_attr(not(feature = "reload"), allow(dead_code))]
@@ -101,15 +113,37 @@ impl ReadFeature {
 impl Workspace {
     /// Reads the features at `paths`, or without paths those of the project and of the user.
     pub fn read(paths: &[PathBuf], runtime: ScriptRuntime, limits: Limits) -> Self {
+        Self::read_kept(paths, runtime, limits, |features, limits| {
+            Shelf::of(paths, limits, features)
+        })
+    }
+
+    /// As [`Self::read`], with what `shelf` gives for so many features.
+    fn read_kept(
+        paths: &[PathBuf],
+        runtime: ScriptRuntime,
+        limits: Limits,
+        shelf: impl FnOnce(usize, &Limits) -> Option<Shelf>,
+    ) -> Self {
         let read_at = SystemTime::now() - TICK;
-        let Places { locations, problems, .. } = place::find(paths);
-        let outcomes = runtime.read(&locations);
-        let features = locations
+        let Places { locations, problems, folders, mut around, .. } = place::find(paths);
+        let outcomes = match shelf(locations.len(), &limits) {
+            Some(shelf) => {
+                let mut cache = shelf.load();
+                let outcomes = runtime.read_with(&locations, &mut cache);
+                shelf.save(&cache);
+                outcomes
+            }
+            None => runtime.read(&locations),
+        };
+        let features: Vec<_> = locations
             .into_iter()
             .zip(outcomes)
             .map(|(location, outcome)| Arc::new(ReadFeature::new(&runtime, location, outcome)))
             .collect();
-        Self { runtime, limits, features, problems, read_at }
+        let subjects = subjects(&features, &mut around);
+        let bus = pod::Bus::default();
+        Self { runtime, limits, features, subjects, folders, problems, bus, read_at }
     }
 
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
@@ -132,9 +166,8 @@ impl Workspace {
     ///
     /// The policy cannot be read or understood.
     pub fn policy(&self, folders: &Folders) -> Result<(HostPolicy, Vec<Diagnostic>), PolicyError> {
-        let subjects = self.subjects();
-        self.meet(folders, &subjects);
-        let (policy, stale) = Policy::load(&folders.config)?.host_policy(&subjects);
+        self.meet(folders);
+        let (policy, stale) = Policy::load(&folders.config)?.host_policy(self.subjects());
         let is_asked_for = |stale: &Stale| {
             let asked = self.descriptors().filter(|one| one.id == stale.id);
             let mut requests = asked.flat_map(|one| &one.requests);
@@ -151,12 +184,40 @@ impl Workspace {
         Ok((policy, stale.collect()))
     }
 
-    fn meet(&self, folders: &Folders, subjects: &[Subject]) {
-        let met = self.features.iter().filter_map(|read| {
-            let id = read.id()?;
-            let root = &subjects.iter().find(|subject| subject.id == *id)?.root;
-            let path = read.location.path.canonicalize().ok()?;
-            Some(Known { id: id.clone(), root: root.clone(), path })
+    /// The rules that calls are held against: those of the user's policy, and those of the projects that
+    /// this folder and the project's features belong to, with a warning for each that counts for nothing.
+    ///
+    /// # Errors
+    ///
+    /// The rules of one cannot be read or understood: it is not known what they hold back.
+    pub fn permissions(
+        &self,
+        folders: Option<&Folders>,
+    ) -> Result<(Permissions, Vec<Diagnostic>), Diagnostic> {
+        let user = match folders {
+            None => Vec::new(),
+            Some(folders) => {
+                let policy = Policy::load(&folders.config).map_err(|error| error.diagnostic())?;
+                policy.permissions().to_vec()
+            }
+        };
+        let mut roots: BTreeSet<PathBuf> = place::project_root().into_iter().collect();
+        let of_projects =
+            self.features.iter().filter(|read| read.location.source == FeatureSource::Project);
+        roots.extend(of_projects.map(|read| read.location.root()));
+        let (mut project, mut warnings) = (Vec::new(), Vec::new());
+        for root in roots {
+            let (rules, lax) = permission::of_project(&root).map_err(|error| error.diagnostic())?;
+            project.extend(rules);
+            warnings.extend(lax);
+        }
+        Ok((Permissions { user, project }, warnings))
+    }
+
+    fn meet(&self, folders: &Folders) {
+        let met = self.subjects.iter().map(|(subject, path)| {
+            let Subject { id, root, .. } = subject.clone();
+            Known { id, root, path: path.clone() }
         });
         known::meet(&folders.state, &met.collect::<Vec<_>>());
     }
@@ -164,7 +225,8 @@ impl Workspace {
     /// Installs what can be installed under a policy. Calls are counted on where the catalog that
     /// stood `before` counts them.
     pub fn install(&self, policy: HostPolicy, before: Option<&Catalog>) -> Catalog {
-        let mut builder = FeatureRegistryBuilder::new(policy).limits(self.limits.clone());
+        let mut builder =
+            FeatureRegistryBuilder::new(policy).limits(self.limits.clone()).sink(self.bus.sink());
         if let Some(before) = before {
             builder = builder.in_flight(before.in_flight().clone());
         }
@@ -174,34 +236,29 @@ impl Workspace {
         builder.plan().install().0
     }
 
-    /// The features as policy knows them.
-    pub fn subjects(&self) -> Vec<Subject> {
-        let subject = |read: &Arc<ReadFeature>| {
-            let script = read.script()?;
-            Some(Subject {
-                id: script.descriptor.id.clone(),
-                root: read.location.root(),
-                digest: script.tree.digest.clone(),
-            })
-        };
-        self.features.iter().filter_map(subject).collect()
+    /// The features that can be read, as policy knows them.
+    pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.subjects.iter().map(|(subject, _)| subject)
     }
 
     /// The features as the log knows them.
     pub fn on_record(&self) -> pod::Features {
         let on_record = |read: &Arc<ReadFeature>| {
-            let script = read.script()?;
-            let tree = Arc::clone(&script.tree);
-            let on_record = pod::OnRecord {
-                root: read.location.root(),
-                digest: script.tree.digest.clone(),
-                source: Some(Arc::new(move || {
-                    serde_json::to_value(tree.pinned()).unwrap_or_default()
-                })),
-            };
-            Some((script.descriptor.id.clone(), on_record))
+            let tree = Arc::clone(&read.script()?.tree);
+            Some(move || serde_json::to_value(tree.pinned()).unwrap_or_default())
         };
-        self.features.iter().filter_map(on_record).collect()
+        let mut features: pod::Features = self
+            .subjects()
+            .cloned()
+            .map(|Subject { id, root, digest }| (id, pod::OnRecord { root, digest, source: None }))
+            .collect();
+        for read in &self.features {
+            let known = read.id().and_then(|id| features.get_mut(id));
+            if let Some((known, source)) = known.zip(on_record(read)) {
+                known.source = Some(Arc::new(source));
+            }
+        }
+        features
     }
 
     /// What the features that can be read declare.
@@ -225,4 +282,18 @@ impl Workspace {
         let index = same.take_while(|other| !std::ptr::eq(&***other, read)).count();
         catalog.reports().iter().filter(|report| report.feature == *id).nth(index)
     }
+}
+
+fn subjects(features: &[Arc<ReadFeature>], around: &mut Surroundings) -> Vec<(Subject, PathBuf)> {
+    let subject = |read: &Arc<ReadFeature>| {
+        let script = read.script()?;
+        let path = &read.location.path;
+        let subject = Subject {
+            id: script.descriptor.id.clone(),
+            root: around.root(&read.location),
+            digest: script.tree.digest.clone(),
+        };
+        Some((subject, around.real(path).unwrap_or_else(|| path.clone())))
+    };
+    features.iter().filter_map(subject).collect()
 }

@@ -6,7 +6,7 @@
 
 use crate::config::Folders;
 use crate::diagnostic::{Diagnostic, Severity, nearest, shell_word};
-use crate::script::runtime::{Location, is_project_root};
+use crate::script::runtime::{Location, Surroundings, is_project_root};
 use crate::script::source::{discover, unreadable};
 use std::collections::BTreeSet;
 use std::io;
@@ -27,15 +27,15 @@ pub(super) struct Places {
     pub problems: Vec<Diagnostic>,
     /// Folders in which features were looked for, there or not.
     pub folders: Vec<PathBuf>,
+    /// What was looked at around them.
+    pub around: Surroundings,
     seen: BTreeSet<PathBuf>,
-    /// The user's own folder.
-    own: Option<PathBuf>,
 }
 
 /// Finds the features of `paths`; without paths, those of the project and of the user.
 pub(super) fn find(paths: &[PathBuf]) -> Places {
     let own = user_folder();
-    let mut places = Places { own: own.clone(), ..Places::default() };
+    let mut places = Places { around: Surroundings::new(own.as_deref()), ..Places::default() };
     if paths.is_empty() {
         match project_folder() {
             Some(Found { path, is_foreign: true }) => places.problems.push(foreign(&path)),
@@ -121,6 +121,12 @@ fn project_folder() -> Option<Found> {
     None
 }
 
+/// The root of the project that this folder belongs to.
+pub(super) fn project_root() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?.canonicalize().ok()?;
+    here.ancestors().find(|folder| is_project_root(folder)).map(Path::to_owned)
+}
+
 /// Whether a user who is neither this one nor the system's put a folder of features where it is: below
 /// a folder that everybody may write to, such as `/tmp`, anyone can.
 #[cfg(unix)]
@@ -190,9 +196,9 @@ impl Places {
     }
 
     fn add_feature(&mut self, path: PathBuf) {
-        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let canonical = self.around.real(&path).unwrap_or_else(|| path.clone());
         if self.seen.insert(canonical) {
-            self.locations.push(Location::of(path, self.own.as_deref()));
+            self.locations.push(self.around.locate(path));
         }
     }
 }

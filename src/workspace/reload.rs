@@ -7,7 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "looks at the folders that features lie in")]
 
 use super::place::{self, Places};
-use super::watch::{Changed, Heard, Watch};
+use super::watch::{Changed, Heard, Wanted, Watch};
 use super::{ReadFeature, Workspace};
 use crate::config::Folders;
 use crate::config::policy::{self, Policy, PolicyError, Stale};
@@ -17,9 +17,11 @@ use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
 use crate::feature::id::FeatureId;
 use crate::pod::Pod;
-use crate::script::runtime::Location;
+use crate::script::meter;
+use crate::script::runtime::{Location, Surroundings};
 use crate::script::testing::TestResult;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -133,23 +135,16 @@ impl Reloader {
     /// The system gives no means to watch files, or no thread.
     pub fn start(self) -> Result<Reloading, Diagnostic> {
         let (stop, heard) = channel();
-        let mut watch = Watch::new(stop.clone()).map_err(|reason| unwatched(&reason))?;
-        let wanted = self.wanted(&place::find(&self.paths).folders);
-        let errors = watch.follow(&wanted, &Changed::none()).errors;
-        if !errors.is_empty() {
-            self.tell(errors.iter().map(unwatched).collect(), Vec::new(), Instant::now());
-        }
+        let watch = Watch::new(stop.clone()).map_err(|reason| unwatched(&reason))?;
         // Somebody else's edit from before is not the user's to have made.
-        let stale = self.stale().map_err(|error| error.diagnostic())?;
-        // One that was written while the features were read may not be what they were planned with.
-        let read_at = self.workspace.read_at;
-        let policy = self.policy_stamp().filter(|(written, _)| *written < read_at);
+        let stale = if self.rebinds { self.stale() } else { Ok(Vec::new()) };
+        let stale = stale.map_err(|error| error.diagnostic())?;
         let listening = Listening {
             reloader: self,
             watch,
             gone: Vec::new(),
             stale,
-            policy,
+            policy: None,
             unread: Changed::none(),
             untold: Vec::new(),
             is_behind: false,
@@ -163,20 +158,29 @@ impl Reloader {
         Ok(Reloading { stop })
     }
 
-    /// The folders whose entries matter: those of every file, those in which features are looked
-    /// for, their subfolders, and those around them, for they may be exchanged as a whole.
-    fn wanted(&self, looked_in: &[PathBuf]) -> BTreeSet<PathBuf> {
-        let mut wanted = BTreeSet::new();
-        for file in self.workspace.features.iter().flat_map(|read| read.files()) {
-            wanted.extend(file.parent().map(Path::to_owned));
+    /// The files of each feature.
+    fn files(&self) -> Vec<BTreeSet<PathBuf>> {
+        let mut around = Surroundings::default();
+        self.workspace.features.iter().map(|read| read.files(&mut around)).collect()
+    }
+
+    /// What has to be watched: the folders of every file, those in which features are looked for, and
+    /// their subfolders; and their names in the folders around them, for they may be exchanged as a
+    /// whole.
+    fn wanted(&self, files: &[BTreeSet<PathBuf>], looked_in: &[PathBuf]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for folder in files.iter().flatten().filter_map(|file| file.parent()) {
+            if !wanted.folders.contains(folder) {
+                wanted.folders.insert(folder.to_owned());
+            }
         }
         for folder in looked_in {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            wanted.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
-            wanted.extend(folder.parent().map(Path::to_owned));
-            wanted.insert(folder.clone());
+            wanted.folders.extend(entries.filter(leads_to_folder).map(|entry| entry.path()));
+            wanted.folders.insert(folder.clone());
+            wanted.names.insert(folder.clone());
         }
-        wanted.extend(self.folders.iter().map(|folders| folders.config.clone()));
+        wanted.names.extend(self.folders.iter().map(|folders| folders.config.join(policy::FILE)));
         wanted
     }
 
@@ -194,15 +198,15 @@ impl Reloader {
     /// The grants that do not hold, because the texts that they were given for have changed.
     fn stale(&self) -> Result<Vec<Stale>, PolicyError> {
         let Some(folders) = &self.folders else { return Ok(Vec::new()) };
-        Ok(Policy::load(&folders.config)?.host_policy(&self.workspace.subjects()).1)
+        Ok(Policy::load(&folders.config)?.host_policy(self.workspace.subjects()).1)
     }
 
     /// Grants anew, for the texts as they are now, what was granted to those that were saved over.
     fn rebind(&self, stale_before: &[Stale]) -> Result<(), PolicyError> {
         let Some(folders) = &self.folders else { return Ok(()) };
-        let subjects = self.workspace.subjects();
         let of = |id: &FeatureId, root: &Path| {
-            subjects.iter().find(|subject| subject.id == *id && subject.root == root).cloned()
+            let mut subjects = self.workspace.subjects();
+            subjects.find(|subject| subject.id == *id && subject.root == root).cloned()
         };
         let stale = self.stale()?.into_iter().filter(|stale| !stale_before.contains(stale));
         let changes: Vec<_> = stale
@@ -216,14 +220,13 @@ impl Reloader {
         Ok(())
     }
 
-    /// The files that were written since the features were read, or a little before.
-    fn saved_since(&self) -> Changed {
+    /// Which of the files were written since the features were read, or a little before.
+    fn saved_since(&self, files: Vec<BTreeSet<PathBuf>>) -> Changed {
         let is_new = |file: &PathBuf| {
             let written = file.metadata().and_then(|about| about.modified());
             written.is_ok_and(|written| written >= self.workspace.read_at)
         };
-        let files = self.workspace.features.iter().flat_map(|read| read.files());
-        Changed::Paths(files.filter(is_new).collect())
+        Changed::Paths(files.into_iter().flatten().filter(is_new).collect())
     }
 
     /// What tells the user's policy from one that was written later.
@@ -231,6 +234,20 @@ impl Reloader {
         let file = self.folders.as_ref()?.config.join(policy::FILE);
         let about = file.metadata().ok()?;
         Some((about.modified().ok()?, about.len()))
+    }
+
+    /// Holds calls against the rules as they stand on disk now. Where those cannot be understood, the
+    /// ones that held go on, and the problem is given.
+    fn refresh_permissions(&self) -> Vec<Diagnostic> {
+        match self.workspace.permissions(self.folders.as_ref()) {
+            Ok((permissions, warnings)) => {
+                if permissions != *self.pod.permissions() {
+                    self.pod.set_permissions(permissions);
+                }
+                warnings
+            }
+            Err(problem) => vec![problem],
+        }
     }
 
     /// Plans and installs what stands in the workspace, and puts it in the place of the catalog.
@@ -262,6 +279,9 @@ struct Gone {
     since: Instant,
 }
 
+/// Nobody wants to hear of changes any more.
+struct Stopped;
+
 struct Listening {
     reloader: Reloader,
     watch: Watch,
@@ -283,29 +303,21 @@ struct Listening {
 
 impl Listening {
     fn listen(mut self, heard: &Receiver<Heard>) {
-        // What was saved while the features were read and the log was opened was not heard of.
         let begun = Instant::now();
-        self.look(&self.reloader.saved_since(), begun);
+        let files = self.reloader.files();
+        let wanted = self.reloader.wanted(&files, &self.reloader.workspace.folders);
+        let errors = self.watch.follow(&wanted, &Changed::none()).errors;
+        if !errors.is_empty() {
+            self.told = errors.iter().map(unwatched).collect();
+            self.reloader.tell(self.told.clone(), Vec::new(), begun);
+        }
+        // One that was written while the features were read may not be what they were planned with.
+        let read_at = self.reloader.workspace.read_at;
+        self.policy = self.reloader.policy_stamp().filter(|(written, _)| *written < read_at);
+        // What was saved while the features were read and the log was opened was not heard of.
+        let mut changed = self.reloader.saved_since(files);
+        let mut begun = begun;
         loop {
-            // What is not as it should be is looked at again in a while, whatever is heard of it.
-            let must_look_again = !self.gone.is_empty() || self.is_behind || !self.unread.is_none();
-            let first = match must_look_again {
-                false => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                true => heard.recv_timeout(GONE / 2),
-            };
-            let begun = Instant::now();
-            let mut changed = match first {
-                Ok(Heard::Changed(changed)) => changed,
-                Err(RecvTimeoutError::Timeout) => Changed::none(),
-                Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            };
-            while begun.elapsed() < PATIENCE {
-                match heard.recv_timeout(QUIET) {
-                    Ok(Heard::Changed(more)) => changed = changed.and(more),
-                    Err(RecvTimeoutError::Timeout) => break,
-                    Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                }
-            }
             // What happened in a folder before it was watched was not heard of: it is looked at again.
             for _ in 0..MOST_LOOKS {
                 let new = self.look(&changed, begun);
@@ -314,19 +326,58 @@ impl Listening {
                 }
                 changed = Changed::Paths(new);
             }
+            meter::give_back();
+            // What is not as it should be is looked at again in a while, whatever is heard of it.
+            let must_look_again = !self.gone.is_empty() || self.is_behind || !self.unread.is_none();
+            let again = must_look_again.then(|| Instant::now() + GONE / 2);
+            changed = match self.hear(heard, again) {
+                Ok(changed) => changed,
+                Err(Stopped) => return,
+            };
+            begun = Instant::now();
+            while !changed.is_none() && begun.elapsed() < PATIENCE {
+                match self.hear(heard, Some(Instant::now() + QUIET)) {
+                    Ok(more) if more.is_none() => break,
+                    Ok(more) => changed = changed.and(more),
+                    Err(Stopped) => return,
+                }
+            }
+        }
+    }
+
+    /// Waits for a change that concerns the features; none where there is no such until then.
+    fn hear(&self, heard: &Receiver<Heard>, until: Option<Instant>) -> Result<Changed, Stopped> {
+        loop {
+            let heard = match until {
+                None => heard.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(until) => heard.recv_timeout(until.saturating_duration_since(Instant::now())),
+            };
+            match heard {
+                Ok(Heard::Changed(changed)) => {
+                    let changed = self.watch.concerning(changed);
+                    if !changed.is_none() {
+                        return Ok(changed);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(Changed::none()),
+                Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
+            }
         }
     }
 
     /// Looks at the files, and swaps the catalog where something changed. The folders that are watched
     /// from now on.
     fn look(&mut self, changed: &Changed, begun: Instant) -> BTreeSet<PathBuf> {
-        let Places { locations, folders, .. } = place::find(&self.reloader.paths);
+        let Places { locations, folders, mut around, .. } = place::find(&self.reloader.paths);
         let changed = &std::mem::replace(&mut self.unread, Changed::none()).and(changed.clone());
         let (features, mut changes) = self.read(locations, changed);
         let policy = self.reloader.policy_stamp();
         let is_policy = std::mem::replace(&mut self.policy, policy) != policy;
         let is_new = changes.iter().any(|change| change.what.is_installed());
         let must_swap = is_policy || is_new || self.is_behind;
+        if is_new {
+            self.reloader.workspace.subjects = super::subjects(&features, &mut around);
+        }
         self.reloader.workspace.features = features;
         let swapped = if must_swap { self.swap() } else { Ok(Vec::new()) };
         self.is_behind = swapped.is_err();
@@ -336,7 +387,8 @@ impl Listening {
         // What is not in the catalog is told once it is.
         (self.untold, changes) =
             all.into_iter().partition(|change| self.is_behind && change.what.is_installed());
-        let wanted = self.reloader.wanted(&folders);
+        problems.extend(self.reloader.refresh_permissions());
+        let wanted = self.reloader.wanted(&self.reloader.files(), &folders);
         let followed = self.watch.follow(&wanted, changed);
         problems.extend(followed.errors.iter().map(unwatched));
         let is_told = problems == self.told;
@@ -361,18 +413,31 @@ impl Listening {
         changed: &Changed,
     ) -> (Vec<Arc<ReadFeature>>, Vec<Change>) {
         let before = &self.reloader.workspace.features;
-        let of = |location: &Location| before.iter().find(|read| read.location == *location);
-        let (there, empty): (Vec<_>, Vec<_>) = locations
-            .into_iter()
-            .partition(|location| of(location).is_none() || !is_empty(&location.path));
-        drop(empty);
+        let touched = self.touched(changed);
+        let by_path: HashMap<&Path, usize> =
+            before.iter().enumerate().map(|(at, read)| (&*read.location.path, at)).collect();
+        let place = |location: &Location| {
+            let at = *by_path.get(&*location.path)?;
+            before.get(at).filter(|read| read.location == *location).map(|_| at)
+        };
+        let of = |location: &Location| place(location).map(|at| &before[at]);
+        let is_gone = |location: &Location| {
+            let is_known = |gone: &Gone| gone.read.location == *location;
+            self.gone.iter().any(is_known) && is_empty(&location.path)
+        };
         let mut changes = Vec::new();
         let mut features = Vec::new();
+        let mut fresh = Vec::new();
         let mut unread = Changed::none();
-        let (fresh, kept): (Vec<_>, Vec<_>) = there
-            .into_iter()
-            .partition(|location| of(location).is_none_or(|read| read.is_touched(changed)));
-        features.extend(kept.iter().filter_map(of).cloned());
+        for location in locations {
+            match place(&location) {
+                // Emptied, perhaps in the middle of being written.
+                Some(at) if touched[at] && is_empty(&location.path) => (),
+                Some(_) if is_gone(&location) => (),
+                Some(at) if !touched[at] => features.push(Arc::clone(&before[at])),
+                _ => fresh.push(location),
+            }
+        }
         let outcomes = self.reloader.workspace.runtime.read(&fresh);
         for (location, outcome) in fresh.into_iter().zip(outcomes) {
             let before = of(&location).cloned();
@@ -382,6 +447,11 @@ impl Listening {
                 features.extend(before);
                 continue;
             }
+            let is_emptied = outcome.tree.as_ref().is_some_and(|tree| tree.main.text.is_empty());
+            if before.is_some() && is_emptied {
+                // After it was looked at and before it was read.
+                continue;
+            }
             let read = ReadFeature::new(&self.reloader.workspace.runtime, location, outcome);
             let (read, what) = self.take(read, before.as_deref());
             let read = Arc::new(read);
@@ -389,15 +459,22 @@ impl Listening {
             features.push(read);
         }
         // What is missing goes on for a while: editors write a file by replacing it.
-        let is_there =
-            |read: &ReadFeature| features.iter().any(|one| one.location == read.location);
-        let missing: Vec<_> = before.iter().filter(|read| !is_there(read)).cloned().collect();
-        // One that came under another name takes the place of the one that had its tools.
-        let new: Vec<_> =
-            features.iter().filter(|read| of(&read.location).is_none()).cloned().collect();
+        let mut is_there = vec![false; before.len()];
+        let mut new = Vec::new();
+        for read in &features {
+            match place(&read.location) {
+                Some(at) => is_there[at] = true,
+                // One that came under another name takes the place of the one that had its tools.
+                None => new.push(Arc::clone(read)),
+            }
+        }
+        let missing = before.iter().zip(is_there).filter(|(_, is_there)| !is_there);
+        let missing: Vec<_> = missing.map(|(read, _)| Arc::clone(read)).collect();
         let mut gone = Vec::new();
         for read in missing {
             let known = self.gone.iter().find(|gone| gone.read.location == read.location);
+            // One that is emptied again and again is written again and again.
+            let known = known.filter(|_| !is_emptied_now(&read.location.path));
             let since = known.map_or_else(Instant::now, |gone| gone.since);
             if since.elapsed() >= GONE || new.iter().any(|new| new.shares_a_tool(&read)) {
                 changes.push(Change::of(&read, What::Removed));
@@ -409,6 +486,16 @@ impl Listening {
         self.gone = gone;
         self.unread = unread;
         (features, changes)
+    }
+
+    /// For each feature that stands, whether a change may be one of it.
+    fn touched(&self, changed: &Changed) -> Vec<bool> {
+        let before = &self.reloader.workspace.features;
+        if changed.is_none() {
+            return vec![false; before.len()];
+        }
+        let files = self.reloader.files();
+        before.iter().zip(&files).map(|(read, files)| read.is_touched(files, changed)).collect()
     }
 
     /// Decides whether a feature that was read again takes the place of what stood before.
@@ -445,10 +532,24 @@ impl Listening {
     }
 }
 
+/// Whether there is a folder under the name, or behind a link of that name.
+fn leads_to_folder(entry: &DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+        _ => entry.path().is_dir(),
+    }
+}
+
 /// Whether the file of a feature is there and has nothing in it.
 fn is_empty(path: &Path) -> bool {
     let main = if path.is_dir() { path.join(place::MAIN) } else { path.to_owned() };
     main.metadata().is_ok_and(|about| about.len() == 0)
+}
+
+/// Whether that happened a moment ago.
+fn is_emptied_now(path: &Path) -> bool {
+    let written = path.metadata().and_then(|about| about.modified());
+    is_empty(path) && written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < GONE))
 }
 
 impl Change {
@@ -466,7 +567,7 @@ impl What {
 
 impl ReadFeature {
     /// Its files as a watcher names them: by the folder that holds the name, and where a link leads.
-    fn files(&self) -> BTreeSet<PathBuf> {
+    fn files(&self, around: &mut Surroundings) -> BTreeSet<PathBuf> {
         let main = if self.location.path.is_dir() {
             self.location.path.join(place::MAIN)
         } else {
@@ -477,10 +578,8 @@ impl ReadFeature {
         let modules = modules.map(|file| file.path.clone()).filter(|path| path.is_absolute());
         let mut files = BTreeSet::new();
         for file in std::iter::once(main).chain(modules) {
-            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok();
-            files.extend(folder.zip(file.file_name()).map(|(folder, name)| folder.join(name)));
-            files.extend(file.canonicalize().ok());
+            files.extend(around.named(&file));
+            files.extend(around.real(&file));
         }
         files
     }
@@ -497,8 +596,7 @@ impl ReadFeature {
     }
 
     /// Whether a change may be one of it. One that is broken may lack a file that has come.
-    fn is_touched(&self, changed: &Changed) -> bool {
-        let files = self.files();
+    fn is_touched(&self, files: &BTreeSet<PathBuf>, changed: &Changed) -> bool {
         let lacks = self.errors().next().is_some();
         changed.has(|path| {
             files.iter().any(|file| {
@@ -506,5 +604,172 @@ impl ReadFeature {
                     || (lacks && file.parent().is_some_and(|folder| path.starts_with(folder)))
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Limits;
+    use crate::pod::PodOptions;
+    use crate::script::runtime::ScriptRuntime;
+    use crate::store::Durability;
+    use std::fs;
+    use std::sync::Mutex;
+    use tempfile::TempDir;
+
+    /// What was told, feature by feature.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<PathBuf>>>);
+
+    impl ReloadObserver for Heard {
+        fn reloaded(&self, reload: &Reload<'_>) {
+            let mut heard = self.0.lock().expect("nobody panics");
+            heard.extend(reload.changes.iter().map(|change| change.path.clone()));
+        }
+    }
+
+    /// Someone who watches a folder of features, one look at a time.
+    struct Watcher {
+        folder: TempDir,
+        heard: Heard,
+        listening: Listening,
+    }
+
+    impl Watcher {
+        fn new(features: usize) -> Self {
+            let folder = TempDir::new().expect("a temporary folder");
+            fs::create_dir(folder.path().join("features")).expect("a folder");
+            for index in 0..features {
+                fs::write(Self::at(&folder, index), text(index, 0)).expect("a file");
+            }
+            let limits = Limits::default();
+            let runtime = ScriptRuntime::new(&limits).expect("the tests count allocations");
+            let paths = vec![folder.path().join("features")];
+            let workspace = Workspace::read_kept(&paths, runtime, limits, |_, _| None);
+            let options = PodOptions {
+                state: folder.path().join("state"),
+                session: "test".to_owned(),
+                durability: Durability::Group,
+                workspace: None,
+                secrets: None,
+                closed: Vec::new(),
+            };
+            let catalog = Arc::new(workspace.install(HostPolicy::new(), None));
+            let pod = Pod::open(&options, catalog, workspace.on_record()).expect("a pod");
+            let heard = Heard::default();
+            let reloader = Reloader {
+                pod: Arc::new(pod),
+                workspace,
+                paths,
+                folders: None,
+                rebinds: false,
+                adjust: Box::new(|policy, _| policy),
+                observer: Box::new(heard.clone()),
+            };
+            let watch = Watch::new(channel().0).expect("the system watches files");
+            let listening = Listening {
+                reloader,
+                watch,
+                gone: Vec::new(),
+                stale: Vec::new(),
+                policy: None,
+                unread: Changed::none(),
+                untold: Vec::new(),
+                is_behind: false,
+                told: Vec::new(),
+            };
+            Self { folder, heard, listening }
+        }
+
+        fn at(folder: &TempDir, index: usize) -> PathBuf {
+            folder.path().join(format!("features/one-{index:03}.rhai"))
+        }
+
+        fn features(&self) -> Vec<Arc<ReadFeature>> {
+            self.listening.reloader.workspace.features.clone()
+        }
+
+        /// Looks after changes of these features, and gives those that were told.
+        fn look(&mut self, changed: &[usize]) -> Vec<PathBuf> {
+            let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
+            let changed = changed.iter().map(|index| real(Self::at(&self.folder, *index)));
+            self.listening.look(&Changed::Paths(changed.collect()), Instant::now());
+            std::mem::take(&mut *self.heard.0.lock().expect("nobody panics"))
+        }
+    }
+
+    fn text(index: usize, value: usize) -> String {
+        format!("/// Gives a number.\n/// @tool\nfn give_{index}() {{ {value} }}\n")
+    }
+
+    #[test]
+    fn one_save_among_many_features_reads_that_one_again() {
+        let mut watcher = Watcher::new(40);
+        watcher.look(&[]);
+        let before = watcher.features();
+        let changed = Watcher::at(&watcher.folder, 7);
+        fs::write(&changed, text(7, 1)).expect("a file");
+        assert_eq!(watcher.look(&[7]), [changed]);
+        let after = watcher.features();
+        assert_eq!((before.len(), after.len()), (40, 40));
+        let kept = after.iter().filter(|read| before.iter().any(|one| Arc::ptr_eq(one, read)));
+        assert_eq!(kept.count(), 39);
+        // Nothing changed, and nothing is read.
+        assert!(watcher.look(&[]).is_empty());
+        let unchanged = watcher.features();
+        let is_kept = |read: &Arc<ReadFeature>| after.iter().any(|one| Arc::ptr_eq(one, read));
+        assert!(unchanged.len() == 40 && unchanged.iter().all(is_kept));
+    }
+
+    #[test]
+    fn a_file_that_is_emptied_is_waited_for() {
+        let mut watcher = Watcher::new(2);
+        let at = Watcher::at(&watcher.folder, 0);
+        fs::write(&at, "").expect("a file");
+        assert!(watcher.look(&[0]).is_empty(), "it may be written in a moment");
+        assert!(watcher.look(&[]).is_empty(), "nor is it read meanwhile");
+        assert_eq!(watcher.listening.reloader.pod.catalog().tools().len(), 2);
+        fs::write(&at, text(0, 5)).expect("a file");
+        assert_eq!(watcher.look(&[0]), std::slice::from_ref(&at));
+        assert!(watcher.listening.gone.is_empty());
+        // One that was emptied a while ago is meant to be empty.
+        fs::write(&at, "").expect("a file");
+        assert!(watcher.look(&[0]).is_empty());
+        let open = fs::File::options().append(true).open(&at).expect("it is there");
+        open.set_modified(SystemTime::now() - 2 * GONE).expect("it is ours");
+        watcher.listening.gone[0].since -= GONE;
+        assert_eq!(watcher.look(&[]), [at]);
+        assert_eq!(watcher.listening.reloader.pod.catalog().tools().len(), 1);
+    }
+
+    #[test]
+    fn what_lies_beside_the_features_concerns_nobody() {
+        let mut watcher = Watcher::new(1);
+        let folder = watcher.folder.path().canonicalize().expect("it is there");
+        let missing = folder.join("missing/deep");
+        let wanted = Wanted {
+            folders: [folder.join("features"), missing.clone()].into(),
+            names: [folder.join("features"), folder.join("policy.toml")].into(),
+        };
+        let followed = watcher.listening.watch.follow(&wanted, &Changed::none());
+        assert!(followed.errors.is_empty());
+        for (path, concerns) in [
+            ("features/new.rhai", true),
+            ("features/.one.swp", true),
+            ("features", true),
+            ("policy.toml", true),
+            ("missing", true),
+            ("missing/deep", true),
+            ("missing/deep/new.rhai", true),
+            ("build.log", false),
+            ("policy.toml.new", false),
+            ("missing/other", false),
+            ("features-2", false),
+        ] {
+            let changed = Changed::Paths([folder.join(path)].into());
+            assert_eq!(!watcher.listening.watch.concerning(changed).is_none(), concerns, "{path}");
+        }
+        assert_eq!(watcher.listening.watch.concerning(Changed::Everything), Changed::Everything);
     }
 }

@@ -116,6 +116,12 @@ pub struct Came {
 const CIRCUMSTANCES: [&str; 6] =
     ["limit/time", "call/cancelled", "limit/in-flight", "store/busy", "log/full", "log/failed"];
 
+/// The latest calls with effects that the line of an event is held against.
+const MOST_ENDED: usize = 1_024;
+
+/// Of a call whose arguments were exchanged.
+const REWRITTEN: &str = "a hook gave it other arguments than it was called with";
+
 /// A recorded call.
 struct Recorded {
     call: String,
@@ -125,6 +131,11 @@ struct Recorded {
     result: Option<Body>,
     failure: Vec<Diagnostic>,
     notices: Vec<String>,
+    /// Whether it is a hook that the line of its event tells of. Its texts are told there as they were
+    /// shown, with its feature's name, so they are not compared.
+    is_of_event: bool,
+    /// Why what ran is not what was called.
+    astray: Option<&'static str>,
 }
 
 /// Runs the calls of one log again.
@@ -242,30 +253,96 @@ impl Replayer {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), ReplayError> {
         let mut open: HashMap<String, Recorded> = HashMap::new();
+        let mut rewritten = BTreeSet::new();
+        let mut ended = BTreeSet::new();
+        let mut catalog = None;
         for read in lines(&self.folder)? {
             let (line, _) = read?;
             progress(line.n);
             let (n, at) = (line.n, line.at);
             match line.entry {
-                Entry::Catalog { features, .. } => _ = self.catalogs.insert(n, features),
+                Entry::Catalog { features, .. } => {
+                    self.catalogs.insert(n, features);
+                    catalog = Some(n);
+                }
+                Entry::Decision { call, event, now, seed, hooks, decision, .. } => {
+                    let decision = load(&self.folder, &decision)?;
+                    if decision["decision"] == "rewrite" {
+                        rewritten.insert(call);
+                    }
+                    // Those that staged something have entries of their own.
+                    for hook in hooks {
+                        if ended.contains(&hook.call) || !is_wanted(&hook.call) {
+                            continue;
+                        }
+                        let about = CallEntry {
+                            feature: Some(hook.feature),
+                            root: Some(PathBuf::new()),
+                            contribution: hook.hook,
+                            input: event.clone(),
+                            now,
+                            seed: Some(seed),
+                            answers: Vec::new(),
+                            catalog,
+                            heard: None,
+                            kept: None,
+                        };
+                        act(
+                            self,
+                            Recorded {
+                                call: hook.call,
+                                line: n,
+                                at,
+                                about,
+                                result: hook.decision,
+                                failure: hook.failure,
+                                notices: Vec::new(),
+                                is_of_event: true,
+                                astray: None,
+                            },
+                        )?;
+                    }
+                    ended.clear();
+                }
                 Entry::Call { call, about, result, failure, .. } if is_wanted(&call) => {
-                    let notices = Vec::new();
-                    act(self, Recorded { call, line: n, at, about, result, failure, notices })?;
+                    let astray = rewritten.remove(&call).then_some(REWRITTEN);
+                    let (notices, is_of_event) = (Vec::new(), false);
+                    act(
+                        self,
+                        Recorded {
+                            call,
+                            line: n,
+                            at,
+                            about,
+                            result,
+                            failure,
+                            notices,
+                            is_of_event,
+                            astray,
+                        },
+                    )?;
                 }
                 Entry::Intent { call, about, result, .. } if is_wanted(&call) => {
-                    let (result, failure, notices) = (Some(result), Vec::new(), Vec::new());
+                    let astray = rewritten.remove(&call).then_some(REWRITTEN);
                     let recorded = Recorded {
                         call: call.clone(),
                         line: n,
                         at,
                         about,
-                        result,
-                        failure,
-                        notices,
+                        result: Some(result),
+                        failure: Vec::new(),
+                        notices: Vec::new(),
+                        is_of_event: false,
+                        astray,
                     };
                     open.insert(call, recorded);
                 }
                 Entry::Done { call, notices, .. } => {
+                    // The line of an event comes right after what its hooks staged.
+                    if ended.len() >= MOST_ENDED {
+                        ended.clear();
+                    }
+                    ended.insert(call.clone());
                     if let Some(recorded) = open.remove(&call) {
                         act(self, Recorded { notices, ..recorded })?;
                     }
@@ -280,7 +357,7 @@ impl Replayer {
     fn replay(&mut self, recorded: Recorded) -> Result<Replayed, ReplayError> {
         let input = load(&self.folder, &recorded.about.input)?;
         let before = self.before(&recorded)?;
-        let Recorded { call, line, at, about, .. } = recorded;
+        let Recorded { call, line, at, about, is_of_event, astray, .. } = recorded;
         let (feature, contribution) = (about.feature.clone(), about.contribution.clone());
         let replayed = Replayed {
             call,
@@ -300,6 +377,15 @@ impl Replayer {
         {
             return not(format!("its end hung on circumstances: {message}"));
         }
+        if about.root.is_none() && about.feature.is_some() {
+            return not(
+                "it ended before it reached the feature: a rule, a hook or a person said so"
+                    .to_owned(),
+            );
+        }
+        if let Some(why) = astray {
+            return not(why.to_owned());
+        }
         let heard = self.heard(&about, at)?;
         if let Some(why) = heard.lost {
             return not(why);
@@ -308,7 +394,10 @@ impl Replayer {
             Ok(catalog) => catalog,
             Err(why) => return not(why),
         };
-        let (after, asks) = self.run(&catalog, &about, replayed.input.clone(), heard);
+        let (mut after, asks) = self.run(&catalog, &about, replayed.input.clone(), heard);
+        if is_of_event {
+            after.notices.clear();
+        }
         let verdict = match () {
             () if !asks.is_empty() => Verdict::Unknown { asks },
             () if after == replayed.before => Verdict::Same,

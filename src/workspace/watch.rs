@@ -39,6 +39,17 @@ impl Changed {
         }
     }
 
+    /// What of it `wanted` knows.
+    fn only(self, mut wanted: impl FnMut(&Path) -> bool) -> Self {
+        match self {
+            Self::Paths(mut paths) => {
+                paths.retain(|path| wanted(path));
+                Self::Paths(paths)
+            }
+            Self::Everything => Self::Everything,
+        }
+    }
+
     /// Whether an entry changed that `wanted` knows.
     pub fn has(&self, wanted: impl FnMut(&PathBuf) -> bool) -> bool {
         match self {
@@ -55,6 +66,15 @@ pub(super) enum Heard {
     Stop,
 }
 
+/// What to watch.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// Folders of which every entry matters.
+    pub folders: BTreeSet<PathBuf>,
+    /// Files and folders that matter and not what lies beside them.
+    pub names: BTreeSet<PathBuf>,
+}
+
 /// What came of following folders.
 #[derive(Default)]
 pub(super) struct Followed {
@@ -67,7 +87,10 @@ pub(super) struct Followed {
 /// Folders that are watched.
 pub(super) struct Watch {
     watcher: RecommendedWatcher,
+    /// Those that the system was asked to watch.
     folders: BTreeSet<PathBuf>,
+    /// What is wanted, as events name it.
+    wanted: Wanted,
 }
 
 impl Watch {
@@ -84,12 +107,29 @@ impl Watch {
             }
         };
         let watcher = RecommendedWatcher::new(tell, Config::default())?;
-        Ok(Self { watcher, folders: BTreeSet::new() })
+        Ok(Self { watcher, folders: BTreeSet::new(), wanted: Wanted::default() })
     }
 
-    /// Watches `wanted` and no others. A folder that is not there is watched for where it would be.
-    pub fn follow(&mut self, wanted: &BTreeSet<PathBuf>, changed: &Changed) -> Followed {
-        let wanted: BTreeSet<_> = wanted.iter().filter_map(|folder| existing(folder)).collect();
+    /// What of a change concerns what is watched: something in its folders, or what leads there. A
+    /// folder around them is often busy with other things.
+    pub fn concerning(&self, changed: Changed) -> Changed {
+        let Wanted { folders, names } = &self.wanted;
+        changed.only(|path| {
+            path.parent().is_some_and(|folder| folders.contains(folder))
+                || folders.iter().chain(names).any(|wanted| wanted.starts_with(path))
+        })
+    }
+
+    /// Watches `wanted` and nothing else. A folder that is not there is watched for where it would be.
+    pub fn follow(&mut self, wanted: &Wanted, changed: &Changed) -> Followed {
+        let around = wanted.names.iter().filter_map(|name| name.parent());
+        let folders = wanted.folders.iter().map(PathBuf::as_path).chain(around);
+        let folders: BTreeSet<_> = folders.filter_map(|folder| Some(existing(folder)?.0)).collect();
+        self.wanted = Wanted {
+            folders: wanted.folders.iter().filter_map(|folder| as_told(folder)).collect(),
+            names: wanted.names.iter().filter_map(|name| named(name)).collect(),
+        };
+        let wanted = folders;
         // A folder that was moved or made anew is another under the same name.
         let is_kept =
             |folder: &PathBuf| wanted.contains(folder) && !changed.has(|path| path == folder);
@@ -115,10 +155,30 @@ impl Watch {
     }
 }
 
-/// The nearest folder at or above `folder` that is there, without links.
-fn existing(folder: &Path) -> Option<PathBuf> {
+/// The nearest folder at or above `folder` that is there, without links, and the rest of the path.
+fn existing(folder: &Path) -> Option<(PathBuf, PathBuf)> {
+    // The folder that this program stands in has no name of its own.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let absolute = std::path::absolute(folder).ok()?;
-    absolute.ancestors().find_map(|above| above.canonicalize().ok().filter(|real| real.is_dir()))
+    absolute.ancestors().find_map(|above| {
+        let real = above.canonicalize().ok().filter(|real| real.is_dir())?;
+        Some((real, absolute.strip_prefix(above).ok()?.to_owned()))
+    })
+}
+
+/// The folder as events name it, there or not.
+fn as_told(folder: &Path) -> Option<PathBuf> {
+    let (real, rest) = existing(folder)?;
+    // Nothing is joined to a folder that is there: that would end it with a separator.
+    Some(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+}
+
+/// The entry of a folder as events name it.
+fn named(path: &Path) -> Option<PathBuf> {
+    match path.file_name() {
+        Some(name) => Some(as_told(path.parent()?)?.join(name)),
+        None => as_told(path),
+    }
 }
 
 fn changed(event: notify::Result<Event>) -> Option<Changed> {

@@ -28,7 +28,7 @@ pub(super) fn call(
     options: CallOptions,
 ) -> Outcome {
     let started = Instant::now();
-    let mut outcome = match prepare(catalog, name, arguments, &options) {
+    let mut outcome = match check(catalog, name, arguments, &options) {
         Ok(ready) => ready.run(options),
         Err((failure, bytes_in)) => refused(failure, bytes_in),
     };
@@ -38,15 +38,26 @@ pub(super) fn call(
     outcome
 }
 
-/// A call that may run. It holds its places in the count of calls until it is over.
-struct Ready<'a> {
+/// A call whose arguments are checked. It holds its places in the count of calls until it is over.
+pub(crate) struct Ready<'a> {
     tool: &'a InstalledTool,
     arguments: Arguments,
     bytes_in: u64,
     _places: [Place<'a>; 2],
 }
 
-fn prepare<'a>(
+/// A call that may run as far as the catalog is asked: the host has a word before it does.
+pub(super) fn prepare<'a>(
+    catalog: &'a Catalog,
+    name: &str,
+    arguments: Value,
+    options: &CallOptions,
+) -> Result<Ready<'a>, Box<Outcome>> {
+    check(catalog, name, arguments, options)
+        .map_err(|(failure, bytes_in)| Box::new(refused(failure, bytes_in)))
+}
+
+fn check<'a>(
     catalog: &'a Catalog,
     name: &str,
     arguments: Value,
@@ -67,17 +78,71 @@ fn prepare<'a>(
     ];
     let most = tool.limits.get(Limit::Arguments);
     let bytes_in = value_bytes(&arguments, most).ok_or_else(|| early(arguments_too_large(most)))?;
-    match tool.declaration().parameters.check_value(arguments) {
+    match fit(tool, arguments) {
         Ok(arguments) => Ok(Ready { tool, arguments, bytes_in, _places: places }),
-        Err(mismatches) => {
-            let diagnostics = mismatches.into_iter().map(Diagnostic::from).collect();
-            Err((bounded(Failure { diagnostics, question: None }, &tool.limits), bytes_in))
-        }
+        Err(failure) => Err((failure, bytes_in)),
     }
 }
 
-impl Ready<'_> {
-    fn run(self, options: CallOptions) -> Outcome {
+/// Arguments as the tool declares them.
+fn fit(tool: &InstalledTool, arguments: Value) -> Result<Arguments, Failure> {
+    tool.declaration().parameters.check_value(arguments).map_err(|mismatches| {
+        let diagnostics = mismatches.into_iter().map(Diagnostic::from).collect();
+        bounded(Failure { diagnostics, question: None }, &tool.limits)
+    })
+}
+
+impl InstalledTool {
+    /// Holds what a hook gives in the place of the arguments against what the tool declares.
+    ///
+    /// # Errors
+    ///
+    /// They are too large, or do not fit.
+    pub(crate) fn fit(&self, arguments: Value) -> Result<Arguments, Failure> {
+        let most = self.limits.get(Limit::Arguments);
+        value_bytes(&arguments, most).ok_or_else(|| arguments_too_large(most))?;
+        fit(self, arguments)
+    }
+
+    /// Holds what a hook gives in the place of the result against what the tool declares.
+    ///
+    /// # Errors
+    ///
+    /// It does not fit, or is too large.
+    pub(crate) fn fit_result(&self, value: Value) -> Result<Value, Failure> {
+        let checked = check_result(self, value, &self.limits);
+        checked.map(|(value, _)| value).map_err(|failure| bounded(failure, &self.limits))
+    }
+}
+
+impl<'a> Ready<'a> {
+    /// What is called.
+    pub(crate) fn tool(&self) -> &'a InstalledTool {
+        self.tool
+    }
+
+    /// What it is called with.
+    pub(crate) fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+
+    /// Puts other arguments in the place of those that were given.
+    pub(crate) fn rewritten(self, arguments: Arguments) -> Self {
+        Self { arguments, ..self }
+    }
+
+    /// An outcome of a call that does not run.
+    pub(crate) fn ends_with(self, result: Result<Value, Failure>) -> Outcome {
+        let mut outcome = match result {
+            Ok(value) => Outcome::success(value),
+            Err(failure) => Outcome::failure(bounded(failure, &self.tool.limits)),
+        };
+        outcome.receipt.bytes_in = self.bytes_in;
+        outcome
+    }
+
+    /// Runs it.
+    pub(crate) fn run(self, options: CallOptions) -> Outcome {
         let Self { tool, arguments, bytes_in, _places } = self;
         let gate = Gate::new(
             tool.feature.speaker.clone(),

@@ -10,7 +10,7 @@ use crate::feature::hook::{Decision, HookOutcome, HookPoint};
 use crate::feature::id::FeatureId;
 use crate::feature::measure::{bound_diagnostics, json_bytes, shortened};
 use crate::feature::transaction::{Ending, Transaction};
-use crate::limit::Limit;
+use crate::limit::{Limit, Limits};
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) fn decide(
     let mut outcome = match found {
         None => failed(unknown_hook(catalog, feature, name)),
         Some(_) if options.cancel.is_cancelled() => failed(cancelled()),
-        Some(hook) => run(hook, event, options),
+        Some(hook) => run(hook, &Arc::new(event), &hook.limits, options),
     };
     if outcome.receipt.elapsed.is_zero() {
         outcome.receipt.elapsed = started.elapsed();
@@ -39,12 +39,31 @@ pub(super) fn decide(
     outcome
 }
 
-fn run(hook: &InstalledHook, event: Value, options: CallOptions) -> HookOutcome {
+/// Asks an installed hook about an event that others are asked about as well, under bounds that are
+/// lowered to what is left for all of them.
+pub(super) fn ask(
+    hook: &InstalledHook,
+    event: &Arc<Value>,
+    left: &[(Limit, u64)],
+    options: CallOptions,
+) -> HookOutcome {
+    if options.cancel.is_cancelled() {
+        return failed(cancelled());
+    }
+    run(hook, event, &Arc::new(hook.limits.lowered(left)), options)
+}
+
+fn run(
+    hook: &InstalledHook,
+    event: &Arc<Value>,
+    limits: &Arc<Limits>,
+    options: CallOptions,
+) -> HookOutcome {
     let name = &hook.declaration().name;
     let speaker = hook.feature.speaker.clone();
     let sink = Arc::clone(&options.sink);
-    let gate = Arc::new(Gate::new(speaker, Arc::clone(&hook.limits), Span::Call, sink));
-    let context = begin(&hook.feature, name, &hook.limits, gate, options);
+    let gate = Arc::new(Gate::new(speaker, Arc::clone(limits), Span::Call, sink));
+    let context = begin(&hook.feature, name, limits, gate, options);
     let run = AssertUnwindSafe(|| hook.code.decide(event, &context));
     let outcome = catch_unwind(run).unwrap_or_else(|_| {
         let message = format!("the hook `{name}` of `{}` panicked", hook.feature());

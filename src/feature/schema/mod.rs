@@ -88,6 +88,30 @@ pub struct Field {
     pub description: String,
 }
 
+impl Type {
+    /// Gives back memory that nothing needs.
+    pub(super) fn shrink_to_fit(&mut self) {
+        match self {
+            Self::Array(kind, _) | Self::Map(kind, _) | Self::Nullable(kind) => {
+                kind.shrink_to_fit();
+            }
+            Self::Object(fields) => {
+                fields.shrink_to_fit();
+                for field in fields {
+                    field.kind.shrink_to_fit();
+                    field.description.shrink_to_fit();
+                }
+            }
+            Self::Union(kinds) => {
+                kinds.shrink_to_fit();
+                kinds.iter_mut().for_each(Self::shrink_to_fit);
+            }
+            Self::Literal(text) => text.shrink_to_fit(),
+            _ => (),
+        }
+    }
+}
+
 impl Field {
     /// A field without default and description.
     pub fn new(name: impl Into<String>, kind: Type) -> Self {

@@ -193,6 +193,17 @@ impl Parameters {
         Ok(())
     }
 
+    /// Gives back memory that nothing needs.
+    pub fn shrink_to_fit(&mut self) {
+        self.list.shrink_to_fit();
+        self.seen.shrink_to_fit();
+        self.growing.shrink_to_fit();
+        for parameter in &mut self.list {
+            parameter.kind.shrink_to_fit();
+            parameter.description.shrink_to_fit();
+        }
+    }
+
     /// The parameters, in declared order.
     pub fn iter(&self) -> std::slice::Iter<'_, Parameter> {
         self.list.iter()

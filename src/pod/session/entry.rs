@@ -4,7 +4,9 @@ use super::said;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Receipt;
 use crate::feature::capability::Capability;
+use crate::feature::hook::HookPoint;
 use crate::feature::id::FeatureId;
+use crate::feature::permission::Permission;
 use crate::feature::question::Answer;
 use crate::feature::transaction::Act;
 use crate::limit::Limit;
@@ -118,6 +120,46 @@ pub enum Entry {
         #[serde(flatten)]
         act: Act,
     },
+    /// What the user's or the project's rules, or a person, said of a call. Only what is not plainly
+    /// allowed is written, before it takes effect.
+    Permission {
+        /// The call.
+        call: String,
+        /// The tool.
+        tool: String,
+        /// What the rules say.
+        verdict: Permission,
+        /// The rule that says so, and whose it is, in words.
+        rule: String,
+        /// What a person answered to it, where one was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Consent>,
+    },
+    /// The hooks that listen for an event were asked. Written before what they decided takes effect;
+    /// an event that nobody listens for has none.
+    Decision {
+        /// The call that the event is about; where it is about none, an id of the event's own.
+        call: String,
+        /// Where it happened.
+        point: HookPoint,
+        /// The event as the first of them saw it: so it holds the original of whatever a decision
+        /// takes the place of.
+        event: Body,
+        /// The clock that the hooks saw; `None` was the system's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        now: Option<i64>,
+        /// The seed of their random numbers.
+        seed: u64,
+        /// What each of them decided, in the order in which they were asked.
+        hooks: Vec<Decided>,
+        /// What comes of it all, a [`Decision`] as JSON, with the texts as they are shown.
+        ///
+        /// [`Decision`]: crate::feature::hook::Decision
+        decision: Body,
+        /// What a person answered to the questions of the hooks, in their order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        answers: Vec<Consent>,
+    },
     /// The last line was not whole and was cut off.
     Cut {
         /// Its bytes.
@@ -154,6 +196,44 @@ pub enum Entry {
 
 fn first_format() -> u32 {
     1
+}
+
+/// What a person answered to a question of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    /// Yes.
+    Given,
+    /// No.
+    Declined,
+    /// Nothing.
+    Dismissed,
+}
+
+/// What one hook decided about one event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The id of what it staged: its store's writes and its texts for the model have an intent and an
+    /// end under it.
+    pub call: String,
+    /// Whose it is.
+    pub feature: FeatureId,
+    /// Its name.
+    pub hook: String,
+    /// The decision as it made it; `None` where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Body>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failure: Vec<Diagnostic>,
+    /// What it said beside its decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Diagnostic>,
+    /// Its texts for the model, as they are shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
+    /// What it cost.
+    pub receipt: Receipt,
 }
 
 /// A feature of a catalog.

@@ -221,7 +221,15 @@ impl Check<'_> {
             | Entry::ToolResult(said::ToolResult { shown: Some(body), .. })
             | Entry::Notice(said::Notice { text: Some(body), .. })
             | Entry::Compaction(said::Compaction { summary: body, .. }) => self.body(place, &body),
-            Entry::Open { .. }
+            Entry::Decision { event, hooks, decision, .. } => {
+                self.body(place, &event);
+                self.body(place, &decision);
+                for made in hooks.iter().filter_map(|hook| hook.decision.as_ref()) {
+                    self.body(place, made);
+                }
+            }
+            Entry::Permission { .. }
+            | Entry::Open { .. }
             | Entry::Cut { .. }
             | Entry::Session(_)
             | Entry::Resumed(_)

@@ -54,6 +54,8 @@ const BUILT_IN: &[(&str, usize)] = &[
     ("assert_eq", 2),
     ("assert_ne", 2),
     ("assert_fails", 1),
+    ("assert_asked", 1),
+    ("assert_proceeds", 1),
 ];
 
 impl Known {

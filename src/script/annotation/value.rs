@@ -51,6 +51,11 @@ pub(super) fn limit(tag: &Tag<'_>) -> Result<(Limit, u64), Refused> {
         let help = "leave the line out; only the user sets this bound, with `--limit`";
         return Err(Box::new(refuse(CODE, message, name).help(help)));
     }
+    if matches!(limit, Limit::EventTime | Limit::EventOperations | Limit::Again) {
+        let message = format!("`{limit}` bounds the hooks of all features together");
+        let help = "leave the line out, or lower `time` or `operations` for this hook";
+        return Err(Box::new(refuse(CODE, message, name).help(help)));
+    }
     let (given, rest) = value_and_unit(rest);
     let Ok(value) = limit.parse_value(given.text) else {
         let help = match limit.unit() {

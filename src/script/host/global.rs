@@ -246,9 +246,25 @@ fn assertions(builder: &mut ModuleBuilder) {
         .function("assert_fails", ["call: Fn", "string"], assert_fails)
         .docs(&[
             "/// Fails the test unless a hook denied.",
-            "/// assert_denied(guard(#{ kind: \"shell\", command: \"rm -rf ~\" }))",
+            "/// assert_denied(guard(event::shell(\"rm -rf ~\")))",
         ])
-        .function("assert_denied", ["decision: any"], assert_denied);
+        .function("assert_denied", ["decision: any"], |decision: Dynamic| {
+            assert_decided(&decision, "deny")
+        })
+        .docs(&[
+            "/// Fails the test unless a hook left it to a person.",
+            "/// assert_asked(guard(event::shell(\"git push\")))",
+        ])
+        .function("assert_asked", ["decision: any"], |decision: Dynamic| {
+            assert_decided(&decision, "ask")
+        })
+        .docs(&[
+            "/// Fails the test unless a hook had nothing against it.",
+            "/// assert_proceeds(guard(event::shell(\"ls\")))",
+        ])
+        .function("assert_proceeds", ["decision: any"], |decision: Dynamic| {
+            assert_decided(&decision, "proceed")
+        });
 }
 
 fn check(holds: bool, text: impl FnOnce() -> Native<String>) -> Native {
@@ -271,10 +287,20 @@ fn assert_fails(context: NativeCallContext, call: FnPtr) -> Native<Dynamic> {
     }
 }
 
-fn assert_denied(decision: Dynamic) -> Native {
-    match decision.try_cast_result::<Decision>() {
-        Ok(Decision::Deny { .. }) => Ok(()),
-        Ok(other) => Err(throw(Assertion(format!("the hook decided `{}`", other.name())))),
-        Err(_) => Err(throw(Assertion("the hook let it pass".to_owned()))),
-    }
+/// Fails unless what a hook returned is a decision of that name. Nothing at all means `proceed`.
+fn assert_decided(decision: &Dynamic, wanted: &str) -> Native {
+    let decided = match decision.read_lock::<Decision>() {
+        Some(decision) => decision.name(),
+        None if decision.is_unit() => "proceed",
+        None => {
+            let text = format!("the hook returned {}, which is no decision", shown(decision));
+            return Err(throw(Assertion(text)));
+        }
+    };
+    check(decided == wanted, || {
+        Ok(match decided {
+            "proceed" => "the hook let it pass".to_owned(),
+            other => format!("the hook decided `{other}`"),
+        })
+    })
 }

@@ -8,6 +8,7 @@ pub(crate) mod csv;
 pub(crate) mod date;
 pub(crate) mod diff;
 pub(crate) mod emit;
+pub(crate) mod event;
 pub(crate) mod exec;
 pub(crate) mod fs;
 pub(crate) mod global;
@@ -104,12 +105,13 @@ pub(crate) fn modules() -> &'static [HostModule] {
     const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
-    static MODULES: [HostModule; 26] = [
+    static MODULES: [HostModule; 27] = [
         silent("emit", emit::module),
         silent("notify", notify::module),
         open("csv", csv::module),
         open("date", date::module),
         open("diff", diff::module),
+        open("event", event::module),
         open("hash", hash::module),
         open("json", json::module),
         open("list", list::module),

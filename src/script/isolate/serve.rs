@@ -15,7 +15,7 @@ use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Ending, Transaction};
 use crate::script::call::Instances;
 use crate::script::frame::Role;
-use crate::script::invoke::{Call, Health, Invocation, MemoryBound, Returned, Runnable};
+use crate::script::invoke::{Call, Given, Health, Invocation, MemoryBound, Returned, Runnable};
 use crate::script::meter;
 use crate::script::sandbox::Sandbox;
 use serde::de::DeserializeOwned;
@@ -202,7 +202,7 @@ impl Server {
             }),
         };
         let call = Call::new(Arc::clone(runnable), order.entry, context);
-        let arguments = order.arguments;
+        let arguments = Given::Arguments(order.arguments);
         misbehave(call.function());
         let run = AssertUnwindSafe(|| match order.role {
             Role::Tool => ended(call.run::<Value>(instances, &arguments)),

@@ -4,6 +4,7 @@
 
 use super::read::unreadable;
 use crate::diagnostic::Diagnostic;
+use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,33 +28,37 @@ pub fn discover(folder: &Path) -> Discovery {
         Err(error) => found.refuse(folder, &error),
     }
     found.features.sort();
+    found.diagnostics.sort_by(|a, b| a.file.cmp(&b.file));
     found
 }
 
 fn entries(folder: &Path, found: &mut Discovery) {
-    let options =
-        glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-    let pattern = format!("{}/*", glob::Pattern::escape(&folder.to_string_lossy()));
-    match glob::glob_with(&pattern, options) {
-        Ok(paths) => {
-            for entry in paths {
-                match entry {
-                    Ok(path) => found.entry(path),
-                    Err(error) => found.refuse(error.path(), error.error()),
-                }
-            }
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return found.refuse(folder, &error),
+    };
+    for entry in entries {
+        match entry {
+            Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(b".") => (),
+            Ok(entry) => found.entry(&entry),
+            Err(error) => found.refuse(folder, &error),
         }
-        Err(error) => found.refuse(folder, &io::Error::other(error.msg)),
     }
 }
 
 impl Discovery {
-    fn entry(&mut self, path: PathBuf) {
+    fn entry(&mut self, entry: &DirEntry) {
+        let path = entry.path();
         let is_script = path.extension().is_some_and(|extension| extension == "rhai");
-        match std::fs::metadata(&path) {
-            Ok(kind) if kind.is_dir() => self.folder(&path),
-            Ok(_) if is_script => self.features.push(path),
-            Ok(_) => (),
+        // The folder says of most what they are; only links have to be followed.
+        let is_folder = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => Ok(kind.is_dir()),
+            _ => std::fs::metadata(&path).map(|kind| kind.is_dir()),
+        };
+        match is_folder {
+            Ok(true) => self.folder(&path),
+            Ok(false) if is_script => self.features.push(path),
+            Ok(false) => (),
             Err(error) if is_script || is_loop(&error) => self.refuse(&path, &error),
             Err(_) => (),
         }

@@ -8,9 +8,11 @@ use super::{
     std_source,
 };
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::script::parse::{Abort, Import, ParsedFile, parse};
-use std::collections::BTreeMap;
+use crate::script::parse::{Abort, ParsedFile, parse};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The files of a feature, read and parsed.
@@ -33,23 +35,86 @@ pub(crate) fn load(
     abort: &Abort,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Loaded> {
+    let main = open_main(path, most).map_err(|problem| problems.push(*problem)).ok()?;
+    let root = folder_of(&main).canonicalize();
+    let root = root.map_err(|error| problems.push(unreadable(&main.name, &error))).ok()?;
+    Some(Loader::new(root, most, abort, problems).run(main))
+}
+
+/// The main file of the feature at `path`, with everything that makes its place.
+pub(crate) struct Opened {
+    /// The main file.
+    pub main: SourceFile,
+    /// The feature's own folder, canonical.
+    pub root: PathBuf,
+}
+
+/// Folders as they are without links, each looked at once. Not to be kept.
+#[derive(Default)]
+pub(crate) struct Folders(HashMap<PathBuf, PathBuf>);
+
+/// The main file of the feature at `path`, read and not parsed; `None` where it cannot be read.
+pub(crate) fn open(path: &Path, most: u64, folders: &mut Folders) -> Option<Opened> {
+    let main = open_main(path, most).ok()?;
+    let folder = folder_of(&main);
+    let root = match folders.0.get(folder) {
+        Some(root) => root.clone(),
+        None => {
+            let root = folder.canonicalize().ok()?;
+            folders.0.insert(folder.to_owned(), root.clone());
+            root
+        }
+    };
+    Some(Opened { main, root })
+}
+
+impl Opened {
+    /// The files of the feature, read and not parsed, where its imports are `edges` and lead where
+    /// they led. Whether the texts are the same is for the digest to say; `None` where an import
+    /// leads elsewhere or nowhere.
+    pub fn follow(self, edges: &[ImportEdge], most: u64) -> Option<SourceTree> {
+        let Self { main, root } = self;
+        let mut problems = Vec::new();
+        let abort: Abort = Rc::new(|| None);
+        let mut loader = Loader::new(root, most, &abort, &mut problems);
+        loader.begin(&main);
+        if !edges.is_empty() {
+            loader.main_key = main.path.canonicalize().ok().and_then(|path| loader.key_of(&path));
+        }
+        for edge in edges {
+            let (key, found) = loader.resolve(&edge.path, edge.from.as_deref()).ok()?;
+            if key != edge.module || loader.main_key.as_ref() == Some(&key) {
+                return None;
+            }
+            if !loader.files.contains_key(&key) {
+                let file = loader.source(&key, found).ok()?;
+                loader.files.insert(key, Arc::new(file));
+            }
+            loader.edges.push(edge.clone());
+        }
+        Some(loader.tree(Arc::new(main)))
+    }
+}
+
+fn open_main(path: &Path, most: u64) -> Result<SourceFile, Box<Diagnostic>> {
     let shown = path.display().to_string();
     let main = match read(path, &shown, most) {
         Err(ReadError::Folder(_)) => {
             let main = path.join("main.rhai");
             if !main.exists() {
-                problems.push(no_main(&shown));
-                return None;
+                return Err(Box::new(no_main(&shown)));
             }
             read(&main, &main.display().to_string(), most)
         }
         other => other,
     };
-    let main = main.map_err(|error| problems.push(error.into())).ok()?;
+    main.map_err(|error| Box::new(error.into()))
+}
+
+/// The folder that a main file lies in.
+fn folder_of(main: &SourceFile) -> &Path {
     let folder = main.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let root = folder.unwrap_or(Path::new(".")).canonicalize();
-    let root = root.map_err(|error| problems.push(unreadable(&main.name, &error))).ok()?;
-    Some(Loader::new(root, most, abort, problems).run(main))
+    folder.unwrap_or(Path::new("."))
 }
 
 /// As [`load`], for a text that lies in no file; it may import the embedded library alone.
@@ -124,27 +189,35 @@ impl<'a> Loader<'a> {
     }
 
     fn run(mut self, main: SourceFile) -> Loaded {
-        self.prefix = main.name[..main.name.rfind(['/', '\\']).map_or(0, |end| end + 1)].to_owned();
+        self.begin(&main);
         let main = Arc::new(main);
         let parsed = parse(&main, self.abort, self.problems);
         if !parsed.imports.is_empty() {
             self.main_key = main.path.canonicalize().ok().and_then(|path| self.key_of(&path));
             self.imports(&parsed, None);
         }
-        let tree = SourceTree {
+        let modules = std::mem::take(&mut self.parsed);
+        Loaded { tree: self.tree(main), main: parsed, modules }
+    }
+
+    fn begin(&mut self, main: &SourceFile) {
+        self.prefix = main.name[..main.name.rfind(['/', '\\']).map_or(0, |end| end + 1)].to_owned();
+    }
+
+    fn tree(self, main: Arc<SourceFile>) -> SourceTree {
+        SourceTree {
             digest: digest(&main, &self.files),
             main,
             modules: self.files,
             imports: self.edges,
             root: self.root,
-        };
-        Loaded { tree, main: parsed, modules: self.parsed }
+        }
     }
 
     fn imports(&mut self, parsed: &ParsedFile, from: Option<&str>) {
         for import in &parsed.imports {
             let resolved = self
-                .resolve(import, from)
+                .resolve(&import.path, from)
                 .and_then(|(key, found)| self.check_cycle(&key, from).map(|()| (key, found)));
             let outcome = resolved.and_then(|(key, found)| {
                 self.edges.push(ImportEdge {
@@ -181,15 +254,7 @@ impl<'a> Loader<'a> {
                 .help("join modules that belong together into one file"),
             ));
         }
-        let source = match found {
-            Found::Pinned(source) => source,
-            Found::Library(text) => file(&format!("{key}.rhai"), Path::new(&key), text),
-            Found::File(path) => {
-                let name = format!("{}{key}.rhai", self.prefix);
-                read(&path, &name, self.most).map_err(|error| Box::new(error.into()))?
-            }
-        };
-        let source = Arc::new(source);
+        let source = Arc::new(self.source(&key, found)?);
         self.files.insert(key.clone(), Arc::clone(&source));
         let parsed = parse(&source, self.abort, self.problems);
         self.open.push(key.clone());
@@ -197,6 +262,17 @@ impl<'a> Loader<'a> {
         self.open.pop();
         self.parsed.insert(key, parsed);
         Ok(())
+    }
+
+    fn source(&self, key: &str, found: Found) -> Result<SourceFile, Box<Diagnostic>> {
+        match found {
+            Found::Pinned(source) => Ok(source),
+            Found::Library(text) => Ok(file(&format!("{key}.rhai"), Path::new(key), text)),
+            Found::File(path) => {
+                let name = format!("{}{key}.rhai", self.prefix);
+                read(&path, &name, self.most).map_err(|error| Box::new(error.into()))
+            }
+        }
     }
 
     fn check_cycle(&self, key: &str, from: Option<&str>) -> Result<(), Box<Diagnostic>> {
@@ -219,43 +295,39 @@ impl<'a> Loader<'a> {
         ))
     }
 
-    fn resolve(
-        &self,
-        import: &Import,
-        from: Option<&str>,
-    ) -> Result<(String, Found), Box<Diagnostic>> {
-        check_path(&import.path)?;
+    fn resolve(&self, path: &str, from: Option<&str>) -> Result<(String, Found), Box<Diagnostic>> {
+        check_path(path)?;
         if let Some(pinned) = self.pinned {
-            let found = pinned.module(from, &import.path);
-            let (key, source) = found.ok_or_else(|| not_found(&import.path, Vec::new()))?;
+            let found = pinned.module(from, path);
+            let (key, source) = found.ok_or_else(|| not_found(path, Vec::new()))?;
             return Ok((key, Found::Pinned(source)));
         }
-        if is_library(&import.path) {
-            return match std_source(&import.path) {
-                Some(text) => Ok((import.path.clone(), Found::Library(text))),
-                None => Err(not_in_library(&import.path)),
+        if is_library(path) {
+            return match std_source(path) {
+                Some(text) => Ok((path.to_owned(), Found::Library(text))),
+                None => Err(not_in_library(path)),
             };
         }
         if self.root.as_os_str().is_empty() || from.is_some_and(is_library) {
-            return Err(not_found(&import.path, Vec::new()));
+            return Err(not_found(path, Vec::new()));
         }
         let folder = match from.and_then(|key| key.rsplit_once('/')) {
             Some((folder, _)) => self.root.join(folder),
             None => self.root.clone(),
         };
-        let wanted = folder.join(format!("{}.rhai", import.path));
-        let path = wanted.canonicalize().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => not_found(&import.path, siblings(&folder)),
-            _ => unreadable_import(&import.path, &error),
+        let wanted = folder.join(format!("{path}.rhai"));
+        let real = wanted.canonicalize().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => not_found(path, siblings(&folder)),
+            _ => unreadable_import(path, &error),
         })?;
-        let key = self.key_of(&path).ok_or_else(|| {
-            outside(&import.path, "leads out of the feature's folder through a link")
-        })?;
+        let key = self
+            .key_of(&real)
+            .ok_or_else(|| outside(path, "leads out of the feature's folder through a link"))?;
         // `std/…` names the library alone, whatever a link or a file system without case makes of it.
         if is_library(&key) {
-            return Err(outside(&import.path, "lies in a folder named `std`"));
+            return Err(outside(path, "lies in a folder named `std`"));
         }
-        Ok((key, Found::File(path)))
+        Ok((key, Found::File(real)))
     }
 
     /// The path below the feature's folder, without extension and with `/` between its parts.
@@ -355,7 +427,7 @@ fn not_found(path: &str, candidates: Vec<String>) -> Box<Diagnostic> {
     })
 }
 
-fn unreadable_import(path: &str, error: &std::io::Error) -> Box<Diagnostic> {
+fn unreadable_import(path: &str, error: &io::Error) -> Box<Diagnostic> {
     let reason = error.to_string().to_lowercase();
     Box::new(Diagnostic::operator(
         "source/unreadable",

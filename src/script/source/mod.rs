@@ -13,7 +13,7 @@ mod read;
 pub use discover::{Discovery, discover};
 pub(crate) use library::is_library;
 pub use library::{std_names, std_source};
-pub(crate) use load::{Loaded, load, load_pinned, load_text};
+pub(crate) use load::{Folders, Loaded, Opened, load, load_pinned, load_text, open};
 pub use pinned::Pinned;
 pub use read::unreadable;
 
