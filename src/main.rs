@@ -13,10 +13,12 @@ fn main() -> ExitCode {
     let Arguments { global, command } = Arguments::read();
     cli::run(&global, |output| match command {
         Command::New(command) => cli::new::run(&command, output),
+        Command::Init(command) => cli::init::run(&command, output),
         Command::Check(command) => cli::check::run(&command, output),
         Command::List(command) => cli::list::run(&command, output),
         Command::Describe(command) => cli::describe::run(&command, output),
         Command::Call(command) => cli::call::run(&command, output),
+        Command::Fmt(command) => cli::fmt::run(&command, output),
         Command::Grant(command) => cli::grant::grant(&command, output),
         Command::Revoke(command) => cli::grant::revoke(&command, output),
         Command::Trust(command) => cli::trust::run(&command, output),
@@ -31,6 +33,10 @@ fn main() -> ExitCode {
         Command::Dev(command) => cli::dev::run(&command, output),
         #[cfg(feature = "mcp")]
         Command::Serve(command) => cli::serve::run(&command, output),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(command) => cli::client::run(&command, output),
+        Command::Doctor(command) => cli::doctor::run(&command, output),
+        Command::Completions(command) => cli::completions::run(&command, output),
         Command::SandboxProcess => cli::sandbox_process::run(output),
     })
 }

@@ -77,6 +77,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// [`io::ErrorKind::TimedOut`] where another still holds it, or the system refuses.
+#[expect(clippy::disallowed_methods, reason = "the lock of another process has no condition")]
 pub(crate) fn lock(file: &File, patience: Duration) -> io::Result<()> {
     let (until, mut wait) = (Instant::now() + patience, Duration::from_micros(50));
     loop {

@@ -194,6 +194,38 @@ fn every_point_fires_in_a_pod_and_keeps_what_it_counts() {
     assert_eq!(reports.iter().map(|report| report.asked).sum::<u64>(), 7);
 }
 
+#[test]
+fn a_hook_that_is_ended_leaves_the_others_of_its_event_alone() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let hook = |name: &str, body: &str| {
+        let path = folder.path().join(format!("{name}.rhai"));
+        let text = format!(
+            "//! @request? notify:model\n//! @limit operations 100000\n/// @hook turn_end\nfn end(event) {{ {body} }}\n"
+        );
+        fs::write(&path, text).expect("the folder takes it");
+        path
+    };
+    let again = "if event.again == 1 { return again(event.text); }";
+    let features = [
+        hook("a", again),
+        hook("b", "loop {}"),
+        hook("c", again),
+        hook("d", "let s = event.text; loop { s += s; }"),
+        hook("e", "event.text = \"\"; event.again = 0;"),
+        hook("f", again),
+    ];
+    let pod = pod(&folder.path().join("state"), &features, &["notify:model".to_owned()]);
+    for _ in 0..3 {
+        let event = TurnEnd { text: "go".into(), turns: 1, again: 1 };
+        let (verdict, heard) = pod.turn_end(&event, CallOptions::default());
+        let reason = "[user:a] go\n[user:c] go\n[user:f] go".to_owned();
+        assert_eq!(verdict, EndVerdict::Again { reason });
+        let told: Vec<_> = heard.diagnostics.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("`user:b`") && told[1].contains("`user:d`"), "{told:?}");
+    }
+}
+
 /// A person whose own features these are.
 struct Person(TempDir);
 
@@ -295,5 +327,6 @@ fn the_server_asks_hooks_and_permissions() {
     let asked: Value =
         serde_json::from_str(&asked).unwrap_or_else(|error| panic!("{error}: {asked}"));
     assert_eq!(asked, json!({ "pre_tool_call": 2, "post_tool_call": 1 }));
+    drop(client.child.stdin.take());
     client.rest();
 }

@@ -10,6 +10,7 @@ mod client;
 mod docs;
 mod durability;
 mod feature_api;
+mod format;
 mod hooks;
 #[cfg(unix)]
 mod isolate;
@@ -26,6 +27,7 @@ mod requests;
 mod scripts;
 #[cfg(unix)]
 mod session;
+mod setup;
 
 /// Counts allocations, as a program that embeds the crate does.
 #[global_allocator]

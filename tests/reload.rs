@@ -323,7 +323,9 @@ fn a_storm_of_saves_loses_no_request_and_ends_on_the_last() {
     });
     let mut last = 0;
     while !storm.is_finished() {
-        let seen: i64 = client.text_of("one").expect("a result").parse().expect("a number");
+        let answer = client.call("one");
+        let seen = answer["content"][0]["text"].as_str().and_then(|text| text.parse().ok());
+        let seen: i64 = seen.unwrap_or_else(|| panic!("no result: {answer}"));
         assert!(seen >= last, "{seen} after {last}");
         last = seen;
     }
@@ -411,4 +413,31 @@ fn what_is_kept_of_reading_changes_nothing_but_time() {
         .set_modified(times)
         .expect("set");
     assert_eq!(listed(), first.replace("give_1", "gave_1"));
+}
+
+#[test]
+fn a_save_that_asks_for_more_waits_and_the_version_before_goes_on() {
+    let user = User::new();
+    let text = |value: i64, asks: &str| {
+        format!(
+            "//! @request notify:model\n{asks}\n/// Tells.\n/// @tool\nfn tell() {{ notify::model(\"m\"); {value} }}\n"
+        )
+    };
+    user.write("one.rhai", &text(1, ""));
+    let peasy = |arguments: &[&str]| {
+        let output = user.peasy(arguments).output().expect("the command runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    peasy(&["grant", "features/one.rhai", "notify:model"]);
+    let mut client = user.serve();
+    assert_eq!(client.text_of("tell").as_deref(), Some("1"));
+    let more = "//! @request fs:read=notes/**\n\n/// @test\nfn nothing() {}\n";
+    let reads =
+        text(2, more).replace("fn tell() {", "fn tell() { if false { fs::read(\"notes/a\"); }");
+    user.write("one.rhai", &reads);
+    user.write("beside.rhai", &giving("beside", 0));
+    soon(&mut client, "the one beside it", |client| client.tools().contains(&"beside".to_owned()));
+    assert_eq!(client.text_of("tell").as_deref(), Some("1"), "the version before");
+    peasy(&["grant", "features/one.rhai", "fs:read=notes/**"]);
+    soon(&mut client, "what was granted", |client| client.text_of("tell").as_deref() == Some("2"));
 }

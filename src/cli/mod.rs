@@ -5,10 +5,16 @@
 
 pub mod call;
 pub mod check;
+#[cfg(feature = "mcp")]
+pub mod client;
+pub mod completions;
 pub mod describe;
 pub mod dev;
+pub mod doctor;
 pub mod enable;
+pub mod fmt;
 pub mod grant;
+pub mod init;
 pub mod list;
 pub mod log;
 pub mod new;
@@ -30,6 +36,7 @@ mod output;
 mod policy;
 mod progress;
 mod reload;
+mod replace;
 mod subject;
 mod workspace;
 
@@ -131,6 +138,8 @@ pub enum ColorWhen {
 pub enum Command {
     /// Write a small, complete feature to begin with.
     New(new::NewArguments),
+    /// Make the folder of a project's features.
+    Init(init::InitArguments),
     /// Find every mistake in features, without running them.
     Check(check::CheckArguments),
     /// List features: their tools, their hooks, what they were granted and why not more.
@@ -141,6 +150,8 @@ pub enum Command {
     Call(call::CallArguments),
     /// Run the tests and examples of features.
     Test(test::TestArguments),
+    /// Lay scripts out in one way, without changing what they mean.
+    Fmt(fmt::FmtArguments),
     /// Let a feature do what it asks for.
     Grant(grant::GrantCommand),
     /// Take back what a feature was granted.
@@ -166,6 +177,13 @@ pub enum Command {
     /// Offer tools to an MCP client over standard input and output.
     #[cfg(feature = "mcp")]
     Serve(serve::ServeArguments),
+    /// Look at everything that peasy needs, and say what is wrong and what to do.
+    Doctor(doctor::DoctorArguments),
+    /// Write peasy down in the configuration of MCP clients.
+    #[cfg(feature = "mcp")]
+    Mcp(client::McpArguments),
+    /// Print what a shell needs to complete commands and flags.
+    Completions(completions::CompletionsArguments),
     /// Run calls for another peasy, which starts this for `--isolate process`.
     #[command(name = sandbox_process::NAME, hide = true)]
     SandboxProcess,

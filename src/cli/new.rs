@@ -117,7 +117,7 @@ fn file_of(folder: &Path, name: &FeatureName, dir: bool) -> PathBuf {
 }
 
 /// Writes a file that is not there yet, with the folders that lead to it.
-fn write(file: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -135,7 +135,7 @@ fn refused(file: &Path, reason: &io::Error) -> Diagnostic {
 }
 
 /// A path without the `./` that means nothing.
-fn plain(path: &Path) -> String {
+pub(super) fn plain(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
@@ -146,6 +146,11 @@ fn trust_flag(file: &Path) -> &'static str {
 
 fn tool(name: &FeatureName, function: &str) -> String {
     TOOL.replace("NAME", name.as_str()).replace("FUNCTION", function)
+}
+
+/// A feature with one tool, both called `name`, which is free.
+pub(super) fn example(name: &str) -> String {
+    TOOL.replace("NAME", name).replace("FUNCTION", name)
 }
 
 fn hook(name: &FeatureName, function: &str) -> String {

@@ -110,6 +110,7 @@ impl Console {
                 self.stays(&name, "is broken", read);
                 self.draw(read, errors);
             }
+            What::Waits(why) => self.draw(read, std::slice::from_ref(why)),
             What::TestsFailed(failures) => {
                 self.stays(&name, "fails its tests", read);
                 for test in failures {

@@ -48,6 +48,15 @@ pub(super) fn settings() -> Result<Settings, Box<Diagnostic>> {
     }
 }
 
+/// What reads scripts, for a command that needs no features.
+///
+/// # Errors
+///
+/// A limit that cannot be chosen, or a program that cannot bound memory.
+pub(super) fn runtime(limits: &LimitArguments) -> Result<ScriptRuntime, Box<Diagnostic>> {
+    Ok(ScriptRuntime::new(&limits.limits(settings()?.limits)?).map_err(no_runtime)?)
+}
+
 /// Reads the features at `paths`, or without paths those of the project and of the user, for a
 /// command that calls nothing.
 ///

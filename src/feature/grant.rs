@@ -175,6 +175,16 @@ pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
     format!("peasy grant {} {}", command_name(feature), shell_word(&capability.to_string()))
 }
 
+/// The command that allows all of these to `feature`.
+pub fn grant_all_command(feature: &FeatureId, capabilities: &[&Capability]) -> String {
+    let mut command = format!("peasy grant {}", command_name(feature));
+    for capability in capabilities {
+        command.push(' ');
+        command.push_str(&shell_word(&capability.to_string()));
+    }
+    command
+}
+
 /// The command that takes back what [`grant_command`] allows.
 pub fn revoke_command(feature: &FeatureId, capability: &Capability) -> String {
     format!("peasy revoke {} {}", command_name(feature), shell_word(&capability.to_string()))

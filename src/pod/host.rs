@@ -145,6 +145,16 @@ pub(crate) const STORES: &str = "store";
 /// The folder of sessions below a state folder.
 pub(crate) const SESSIONS: &str = "session";
 
+/// The folder with a folder for each session, below the state folder.
+pub fn sessions_folder(state: &Path) -> PathBuf {
+    state.join(SESSIONS)
+}
+
+/// The folder with the stores of features, below the state folder.
+pub fn stores_folder(state: &Path) -> PathBuf {
+    state.join(STORES)
+}
+
 impl PodOptions {
     /// The folder of the session.
     pub fn session_folder(&self) -> PathBuf {
@@ -557,7 +567,7 @@ struct Begun {
 enum StoreState {
     /// The call has not asked for it.
     Untouched,
-    Leased(Lease),
+    Leased(Box<Lease>),
     /// The call is over; nothing that still runs of it gets at the store.
     Closed,
 }
@@ -679,10 +689,10 @@ impl State {
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
         if let (StoreState::Untouched, Some(begun)) = (&self.store, &self.begun) {
             let lease = stores.lease(&begun.owner, begun.quota, begun.deadline)?;
-            self.store = StoreState::Leased(lease);
+            self.store = StoreState::Leased(Box::new(lease));
         }
         match &mut self.store {
-            StoreState::Leased(lease) => Ok(lease),
+            StoreState::Leased(lease) => Ok(&mut **lease),
             StoreState::Untouched | StoreState::Closed => Err(StoreError::Closed),
         }
     }
@@ -794,7 +804,7 @@ impl Transaction for PodTransaction {
                 Ok(())
             }
             StoreState::Leased(lease) if lease.is_changed() || !ending.notices.is_empty() => {
-                self.commit_staged(about, lease, result, ending)
+                self.commit_staged(about, *lease, result, ending)
             }
             _ => log
                 .append(&Entry::Call {

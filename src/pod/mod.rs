@@ -13,6 +13,8 @@ pub mod session;
 mod sink;
 
 pub use background::{Background, Ended, MOST_WORK, Stop};
-pub use host::{CallId, Features, OnRecord, Pod, PodError, PodOptions};
+pub use host::{
+    CallId, Features, OnRecord, Pod, PodError, PodOptions, sessions_folder, stores_folder,
+};
 pub use pipeline::{EndVerdict, Heard, HookReport, RequestVerdict};
 pub use sink::{Bus, Listener, MOST_WAITING};

@@ -12,6 +12,7 @@ mod call;
 mod compile;
 mod engine;
 mod explain;
+mod format;
 mod frame;
 mod guard;
 mod host;
@@ -33,4 +34,5 @@ pub mod source;
 pub mod testing;
 mod value;
 
+pub use host::diff::differences;
 pub use invoke::MemoryBound;

@@ -15,7 +15,7 @@ use super::lend;
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
 use super::source::Pinned;
-use super::{engine, explain, host, meter, value};
+use super::{engine, explain, format, host, meter, value};
 
 pub use super::location::{Location, Surroundings, is_project_root};
 
@@ -67,6 +67,9 @@ const MOST_AT_ONCE: usize = 64;
 /// The time that reading one feature may take. A source is at most 64 KiB, and the parser takes
 /// milliseconds for the worst of them.
 const READ_TIME: Duration = Duration::from_secs(2);
+
+/// The time that laying one out may take: it is parsed a few times.
+const FORMAT_TIME: Duration = Duration::from_secs(10);
 
 impl ScriptRuntime {
     /// A runtime whose calls are bounded in memory as well.
@@ -219,6 +222,24 @@ impl ScriptRuntime {
         locations.iter().flat_map(|one| self.read_part(std::slice::from_ref(one))).collect()
     }
 
+    /// Lays a script out as `peasy fmt` does; `name` stands in diagnostics.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be parsed, or would mean something else.
+    pub fn format(&self, name: &str, text: &str) -> Result<String, Box<Diagnostic>> {
+        let (script, source, memory) = (name.to_owned(), text.to_owned(), self.memory);
+        let done = self.sandbox.run(Instant::now() + FORMAT_TIME, move |thread| {
+            meter::begin(reading(memory, FORMAT_TIME));
+            let laid_out = format::format(&script, &source, meter::tick);
+            wear(thread, &meter::end());
+            laid_out
+        });
+        done.unwrap_or_else(|error| {
+            Err(explain::sandbox(&error, &self.limits).in_file(name.to_owned()).into())
+        })
+    }
+
     /// A script as a feature module, ready for the registry.
     pub fn feature(&self, script: Script) -> ScriptFeature {
         let (runtime, last) = (self.clone(), Mutex::default());
@@ -266,16 +287,21 @@ fn bounded_reading(
     thread: &mut Instances,
     read: impl FnOnce() -> ReadOutcome,
 ) -> ReadOutcome {
-    meter::begin(meter::Bounds {
-        operations: u64::MAX,
-        memory: (memory == MemoryBound::Metered).then_some(PARSE_MEMORY),
-        deadline: Instant::now() + READ_TIME,
-        stop: Arc::new(AtomicBool::new(false)),
-    });
+    meter::begin(reading(memory, READ_TIME));
     let mut outcome = read();
     check_guards(&mut outcome);
     wear(thread, &meter::end());
     outcome
+}
+
+/// The bounds of what only parses.
+fn reading(memory: MemoryBound, time: Duration) -> meter::Bounds {
+    meter::Bounds {
+        operations: u64::MAX,
+        memory: (memory == MemoryBound::Metered).then_some(PARSE_MEMORY),
+        deadline: Instant::now() + time,
+        stop: Arc::new(AtomicBool::new(false)),
+    }
 }
 
 /// Adds what only compiling for a call would find: a `switch` that cannot be guarded.

@@ -56,6 +56,18 @@ fn entry(name: &SecretName) -> Result<keyring::Entry, String> {
     keyring::Entry::new(SERVICE, name.as_str()).map_err(words)
 }
 
+/// Whether there is a keyring, and if not, why. It may take as long as it likes.
+#[cfg(feature = "keyring")]
+pub fn keyring_status() -> Result<(), String> {
+    keyring::Entry::store_status().as_ref().map(|_| ()).map_err(without_bytes)
+}
+
+/// There is none.
+#[cfg(not(feature = "keyring"))]
+pub fn keyring_status() -> Result<(), String> {
+    Err(NONE.to_owned())
+}
+
 #[cfg(feature = "keyring")]
 fn words(reason: keyring::Error) -> String {
     without_bytes(&reason)

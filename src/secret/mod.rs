@@ -12,6 +12,7 @@ mod list;
 mod tests;
 
 pub use error::SecretError;
+pub use keyring::keyring_status;
 
 use crate::feature::capability::SecretName;
 use crate::feature::redact::Exposed;

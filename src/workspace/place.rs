@@ -127,6 +127,12 @@ pub(super) fn project_root() -> Option<PathBuf> {
     here.ancestors().find(|folder| is_project_root(folder)).map(Path::to_owned)
 }
 
+/// The project's folder of features, as a command without paths takes it; none that another user put
+/// where it is.
+pub fn project_features() -> Option<PathBuf> {
+    project_folder().filter(|found| !found.is_foreign).map(|found| found.path)
+}
+
 /// Whether a user who is neither this one nor the system's put a folder of features where it is: below
 /// a folder that everybody may write to, such as `/tmp`, anyone can.
 #[cfg(unix)]

@@ -10,15 +10,18 @@ use super::place::{self, Places};
 use super::watch::{Changed, Heard, Wanted, Watch};
 use super::{ReadFeature, Workspace};
 use crate::config::Folders;
-use crate::config::policy::{self, Policy, PolicyError, Stale};
+use crate::config::policy::{self, Policy, PolicyError, Stale, Subject};
 use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
-use crate::feature::grant::HostPolicy;
+use crate::feature::descriptor::Need;
+use crate::feature::grant::{HostPolicy, grant_all_command};
 use crate::feature::id::FeatureId;
+use crate::feature::registry::FeatureRegistryBuilder;
+use crate::feature::report::{ContributionName, SkippedContribution};
 use crate::pod::Pod;
 use crate::script::meter;
-use crate::script::runtime::{Location, Surroundings};
+use crate::script::runtime::{Location, ScriptFeature, Surroundings};
 use crate::script::testing::TestResult;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::DirEntry;
@@ -32,8 +35,11 @@ use std::time::{Duration, Instant, SystemTime};
 const QUIET: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// How long a file may be gone, or empty, in the middle of being replaced.
+/// How long a file may be gone in the middle of being replaced.
 const GONE: Duration = Duration::from_millis(250);
+
+/// How long it may be empty: whoever opened it to write has still to do so, however busy the system is.
+const EMPTY: Duration = Duration::from_secs(2);
 
 /// How long the tests of one save may take; then it is taken untested, with a warning.
 const TESTS: Duration = Duration::from_secs(1);
@@ -84,6 +90,9 @@ pub enum What {
     Broken(Vec<Diagnostic>),
     /// Its tests fail; what stood before goes on.
     TestsFailed(Vec<TestResult>),
+    /// It asks for more than it was granted, and would lose something for it; what stood before goes on
+    /// until it is granted.
+    Waits(Diagnostic),
 }
 
 /// Who hears of reloads.
@@ -250,6 +259,53 @@ impl Reloader {
         }
     }
 
+    /// What keeps a feature that was saved from the place of the one that stands: a tool or a hook of
+    /// it would be lost for want of grants. A feature that asks for more goes on as it was until then.
+    fn waits(&self, read: &ReadFeature, stands: &Arc<ScriptFeature>) -> Option<Diagnostic> {
+        let (script, before) = (read.script()?, &stands.script().descriptor);
+        let id = &script.descriptor.id;
+        let subject = self.workspace.subjects().find(|subject| subject.id == *id)?;
+        // Where saves are the user's own, they go on with what the text before was granted.
+        let digest = if self.rebinds { &subject.digest } else { &script.tree.digest };
+        let new = Subject { digest: digest.clone(), ..subject.clone() };
+        let report = |subject: &Subject, feature: Arc<ScriptFeature>| {
+            let policy = Policy::load(&self.folders.as_ref()?.config).ok()?;
+            let policy = policy.host_policy([subject]).0;
+            let policy = (self.adjust)(policy, &[&feature.script().descriptor]);
+            let builder = FeatureRegistryBuilder::new(policy).limits(self.workspace.limits.clone());
+            builder.shared_module(feature).plan().reports().next().cloned()
+        };
+        let after = report(&new, read.feature.clone()?)?;
+        let lost = |skipped: &SkippedContribution| match &skipped.contribution {
+            ContributionName::Tool { name } => before.tools.iter().any(|tool| tool.name == *name),
+            ContributionName::Hook { name, .. } => {
+                before.hooks.iter().any(|hook| hook.name == *name)
+            }
+        };
+        let mut lost: Vec<_> = after.skipped.iter().filter(|one| lost(one)).collect();
+        if !lost.is_empty() {
+            // What the one that stands does not have either is nothing to wait for.
+            let had = report(subject, Arc::clone(stands))?;
+            lost.retain(|one| {
+                !had.skipped.iter().any(|skipped| skipped.contribution == one.contribution)
+            });
+        }
+        let names: Vec<_> = lost.iter().map(|one| one.contribution.to_string()).collect();
+        let asked = after.denied.iter().filter(|denial| denial.need == Need::Required);
+        let asked: Vec<_> = asked.map(|denial| &denial.capability).collect();
+        if names.is_empty() || asked.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "`{id}` was saved and waits: {} needs what is not granted to it, so the version before goes on",
+            names.join(" and ")
+        );
+        Some(
+            Diagnostic::operator("grant/waits", message)
+                .help(format!("read it, then allow it with `{}`", grant_all_command(id, &asked))),
+        )
+    }
+
     /// Plans and installs what stands in the workspace, and puts it in the place of the catalog.
     fn swap(&self) -> Result<Vec<Diagnostic>, Diagnostic> {
         let (policy, warnings) = match &self.folders {
@@ -370,9 +426,9 @@ impl Listening {
     fn look(&mut self, changed: &Changed, begun: Instant) -> BTreeSet<PathBuf> {
         let Places { locations, folders, mut around, .. } = place::find(&self.reloader.paths);
         let changed = &std::mem::replace(&mut self.unread, Changed::none()).and(changed.clone());
-        let (features, mut changes) = self.read(locations, changed);
         let policy = self.reloader.policy_stamp();
         let is_policy = std::mem::replace(&mut self.policy, policy) != policy;
+        let (features, mut changes) = self.read(locations, changed, is_policy);
         let is_new = changes.iter().any(|change| change.what.is_installed());
         let must_swap = is_policy || is_new || self.is_behind;
         if is_new {
@@ -411,9 +467,14 @@ impl Listening {
         &mut self,
         locations: Vec<Location>,
         changed: &Changed,
+        is_policy: bool,
     ) -> (Vec<Arc<ReadFeature>>, Vec<Change>) {
         let before = &self.reloader.workspace.features;
-        let touched = self.touched(changed);
+        let mut touched = self.touched(changed);
+        // What was waited for may have come.
+        touched.iter_mut().zip(before).for_each(|(touched, read)| {
+            *touched |= is_policy && read.diagnostics.iter().any(|one| one.code == "grant/waits");
+        });
         let by_path: HashMap<&Path, usize> =
             before.iter().enumerate().map(|(at, read)| (&*read.location.path, at)).collect();
         let place = |location: &Location| {
@@ -476,7 +537,8 @@ impl Listening {
             // One that is emptied again and again is written again and again.
             let known = known.filter(|_| !is_emptied_now(&read.location.path));
             let since = known.map_or_else(Instant::now, |gone| gone.since);
-            if since.elapsed() >= GONE || new.iter().any(|new| new.shares_a_tool(&read)) {
+            let patience = if is_empty(&read.location.path) { EMPTY } else { GONE };
+            if since.elapsed() >= patience || new.iter().any(|new| new.shares_a_tool(&read)) {
                 changes.push(Change::of(&read, What::Removed));
             } else {
                 features.push(Arc::clone(&read));
@@ -522,6 +584,13 @@ impl Listening {
             let read = ReadFeature { diagnostics: why.collect(), feature: last_good, ..read };
             let is_known = before.is_some_and(|before| before.diagnostics == read.diagnostics);
             return (read, (!is_known).then_some(What::TestsFailed(tests.failures)));
+        }
+        if let Some(good) = &last_good
+            && let Some(waits) = self.reloader.waits(&read, good)
+        {
+            let is_known = before.is_some_and(|before| before.diagnostics == [waits.clone()]);
+            let read = ReadFeature { diagnostics: vec![waits.clone()], feature: last_good, ..read };
+            return (read, (!is_known).then_some(What::Waits(waits)));
         }
         let untested = tests.left;
         let what = match before {

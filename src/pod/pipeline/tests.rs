@@ -8,7 +8,8 @@ use crate::feature::descriptor::{HookDeclaration, ToolDeclaration};
 use crate::feature::event::{EventBody, Level};
 use crate::feature::grant::HostPolicy;
 use crate::feature::hook::{
-    Band, Decision, EventKind, Hook, HookContribution, HookOutcome, HookPoint, ToolFilter,
+    Band, Decision, EventKind, Hook, HookContribution, HookOutcome, HookPoint, HookThreads,
+    ToolFilter,
 };
 use crate::feature::hook_event::{EventShape, PostAssistant, PreRequest, TurnEnd};
 use crate::feature::permission::{Condition, Permission, PermissionRule, Permissions};
@@ -24,6 +25,7 @@ use crate::store::Durability;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
@@ -632,6 +634,64 @@ fn what_a_hook_says_beside_its_decision_is_heard_and_on_record() {
         _ => None,
     });
     assert_eq!(said.as_deref(), Some("odd"));
+}
+
+/// Threads that do not come to an end in time: the work goes on after its caller was answered.
+struct Late {
+    began: Mutex<std::sync::mpsc::Receiver<()>>,
+    thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+}
+
+impl HookThreads for Late {
+    fn run(&self, _: Instant, work: Box<dyn FnOnce() + Send>) -> Result<(), Diagnostic> {
+        *self.thread.lock().expect("no panic") = Some(std::thread::spawn(work));
+        self.began.lock().expect("no panic").recv().expect("the hook begins");
+        Err(Diagnostic::author("limit/time", "it did not stop"))
+    }
+}
+
+struct Slow {
+    threads: Arc<Late>,
+    begin: std::sync::mpsc::Sender<()>,
+    go_on: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Hook for Slow {
+    fn decide(&self, _: &Arc<Value>, context: &CallContext) -> HookOutcome {
+        context.transaction.store_set("a", "1").expect("it is still in time");
+        self.begin.send(()).expect("somebody waits");
+        self.go_on.lock().expect("no panic").recv().expect("the test goes on");
+        assert!(context.transaction.store_set("b", "1").is_err(), "the event is over");
+        HookOutcome { notices: vec!["late".into()], ..HookOutcome::decided(Decision::Proceed) }
+    }
+
+    fn threads(&self) -> Option<Arc<dyn HookThreads>> {
+        Some(Arc::clone(&self.threads) as Arc<dyn HookThreads>)
+    }
+}
+
+#[test]
+fn what_a_hook_does_after_its_event_is_over_counts_for_nothing() {
+    use std::sync::mpsc::channel;
+    let ((begin, began), (tell, go_on)) = (channel(), channel());
+    let thread = Arc::default();
+    let threads = Arc::new(Late { began: Mutex::new(began), thread: Arc::clone(&thread) });
+    let slow = Mutex::new(Some(Slow { threads, begin, go_on: Mutex::new(go_on) }));
+    let module = Module::new("user:slow").can_use("notify:model").can_use("store");
+    let module = module.hook(hook("h", HookPoint::PreToolCall)).install(move |context| {
+        let hook = slow.lock().expect("no panic").take().expect("it is installed once");
+        context.hooks.register(HookContribution::new("h", hook))?;
+        Ok(())
+    });
+    let world = World::new(vec![module]);
+    let outcome = world.call(1, &[]);
+    assert_eq!((code(&outcome), world.runs()), ("hook/failed".into(), 0));
+    let before = world.log();
+    tell.send(()).expect("the hook waits");
+    let thread = thread.lock().expect("no panic").take().expect("it was started");
+    thread.join().expect("it ends");
+    assert_eq!(world.log(), before, "nothing of it is on record");
+    assert!(!before.iter().any(|line| line.starts_with("Intent")), "{before:?}");
 }
 
 #[test]

@@ -49,6 +49,9 @@ pub enum EndVerdict {
 /// What each hook came to: whose it is, its name, its decision.
 type Each = (FeatureId, String, Result<Decision, Failure>);
 
+/// A round whose hooks were asked, the event, and what each came to.
+type Asked = (Round, Told, Vec<Each>);
+
 /// Asks the hooks of a point, as far as the first that is `enough`.
 fn ask(
     shared: &Arc<Shared>,
@@ -57,7 +60,7 @@ fn ask(
     event: Value,
     options: CallOptions,
     enough: fn(&Result<Decision, Failure>) -> bool,
-) -> Option<Result<(Round, Told, Vec<Each>), Diagnostic>> {
+) -> Option<Result<Asked, Diagnostic>> {
     let wanted = wanting(&current.catalog, point, |_| true);
     if wanted.is_empty() {
         return None;

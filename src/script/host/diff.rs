@@ -58,6 +58,17 @@ fn register(builder: &mut ModuleBuilder) {
         .function("stat", ["before: string", "after: string", "map"], stat);
 }
 
+/// What changed in a file, in the unified format; empty for equal texts. For hosts: without a call
+/// nothing bounds it.
+pub fn differences(before: &str, after: &str, name: &str) -> String {
+    let names = [("from".into(), name.into()), ("to".into(), name.into())];
+    match unified_with(before, after, names.into()) {
+        Ok(text) => text.to_string(),
+        // Of what it refuses, only a line break in the name can come from here.
+        Err(_) => format!("{} changes\n", name.escape_debug()),
+    }
+}
+
 fn unified(before: &str, after: &str) -> Outcome<ImmutableString> {
     unified_with(before, after, Map::new())
 }

@@ -119,6 +119,27 @@ fn hooked_parser() -> Engine {
     engine
 }
 
+/// The tokens of a text as the parser takes them, without comments and without where they stand.
+pub(crate) fn tokens(text: &str) -> Vec<String> {
+    thread_local! {
+        static TOKENS: RefCell<Vec<String>> = RefCell::default();
+        static READER: Engine = {
+            let mut engine = engine::parser();
+            #[allow(deprecated, reason = "marked volatile, and the only way to see tokens")]
+            engine.on_parse_token(|token, _, _| {
+                if !matches!(token, Token::Comment(_)) {
+                    TOKENS.with_borrow_mut(|tokens| tokens.push(format!("{token:?}")));
+                }
+                token
+            });
+            engine
+        };
+    }
+    // Whether it can be parsed is for `parse` to say; up to where it cannot, these are its tokens.
+    let _ = READER.with(|engine| engine.compile(without_interpreter(text)));
+    TOKENS.take()
+}
+
 /// Parses a file. Problems are added to `problems`; what can be told of a broken file is told.
 ///
 /// The parser recurses: call this on a thread with a large stack.
