@@ -7,6 +7,7 @@ use peasy::feature::catalog::{CallOptions, Catalog};
 use peasy::feature::event::{FeatureEvent, Sink};
 use peasy::feature::grant::HostPolicy;
 use peasy::feature::id::FeatureSource;
+use peasy::feature::question::Answer;
 use peasy::feature::registry::FeatureRegistryBuilder;
 use peasy::feature::transaction::Scratch;
 use peasy::limit::{Limit, Limits};
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 /// What a script may do, and what may go wrong with it.
 const ALL: &str = r#"//! @request store
 //! @request emit
+//! @request ask
 //! @request notify:user
 //! @request notify:model
 //! @channel progress
@@ -69,6 +71,22 @@ fn author(text) { part::throws(text) }
 /// @tool
 fn divides() { let none = 0; 1 / none }
 
+/// Asks twice.
+/// @tool
+fn asks() {
+    let who = ask::text("Who?");
+    emit::info(who);
+    try { ask::form(`How old, ${who}?`, #{ age: #{ type: "int = 3", title: "Age" } }, #{ name: "age" }) } catch { 1 }
+}
+
+/// Gives blocks.
+/// @tool
+fn shows() { content::result(["a", content::image("AAAA", "image/png")], #{ n: 1 }) }
+
+/// Gives one block.
+/// @tool
+fn shows_one() { content::text("alone") }
+
 /// Runs for ever.
 /// @tool
 fn spins() { loop { } }
@@ -98,7 +116,10 @@ fn lies() { "seven" }
 const PART: &str = "fn twice(n) { n * 2 }\nfn throws(text) {\n    throw \"thrown: \" + text\n}\n";
 
 /// The calls, each of which ends in its own way.
-const CALLS: [(&str, &str); 13] = [
+const CALLS: [(&str, &str); 16] = [
+    ("shows", "{}"),
+    ("shows_one", "{}"),
+    ("asks", "{}"),
     ("keep", r#"{"n": 2}"#),
     ("keep", r#"{"n": "two"}"#),
     ("talk", "{}"),
@@ -154,9 +175,11 @@ impl Host {
 
     fn call(&self, tool: &str, arguments: &str) -> (Outcome, Vec<FeatureEvent>) {
         let sink = Arc::new(Heard::default());
+        let answer = [("answer".to_owned(), json!("Ada"))].into_iter().collect();
         let mut options = CallOptions {
             sink: Arc::clone(&sink) as Arc<dyn Sink>,
             transaction: Arc::new(Scratch::default()),
+            answers: Arc::new([Answer::Given(answer)]),
             ..CallOptions::default()
         };
         options.conditions.now = Some(1_000);
@@ -195,6 +218,7 @@ fn a_call_comes_out_as_on_a_thread() {
         let (expected, expected_events) = here.call(tool, arguments);
         let (outcome, events) = there.call(tool, arguments);
         assert_eq!(outcome.result, expected.result, "{tool}");
+        assert_eq!(outcome.form, expected.form, "{tool}");
         assert_eq!(outcome.notices, expected.notices, "{tool}");
         assert_eq!(events, expected_events, "{tool}");
         assert_eq!(outcome.receipt.operations, expected.receipt.operations, "{tool}");

@@ -12,6 +12,8 @@ mod durability;
 mod feature_api;
 mod format;
 mod hooks;
+#[cfg(all(unix, feature = "mcp"))]
+mod http;
 #[cfg(unix)]
 mod isolate;
 #[cfg(all(unix, feature = "http"))]

@@ -51,6 +51,10 @@ fn fault() { throw "a secret detail" }
 /// @tool
 fn spin() { loop {} }
 
+/// Say that it runs, and run for ever.
+/// @tool
+fn told_spin() { emit::info("begun"); loop {} }
+
 /// A list and no object.
 /// @tool
 /// @returns int[]
@@ -59,7 +63,7 @@ fn numbers() { [1, 2] }
 
 /// A server and both ends of its pipe.
 struct Server {
-    _folder: TempDir,
+    folder: TempDir,
     child: Child,
     stdin: Option<ChildStdin>,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -84,7 +88,7 @@ impl Server {
             .expect("the server starts");
         let stdin = child.stdin.take();
         let lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
-        Self { _folder: folder, child, stdin, lines }
+        Self { folder, child, stdin, lines }
     }
 
     /// A server after the handshake.
@@ -103,8 +107,12 @@ impl Server {
     }
 
     fn line(&mut self, line: &str) {
+        self.bytes(format!("{line}\n").as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
         let stdin = self.stdin.as_mut().expect("standard input is open");
-        stdin.write_all(format!("{line}\n").as_bytes()).expect("the server reads");
+        stdin.write_all(bytes).expect("the server reads");
     }
 
     fn send(&mut self, message: &Value) {
@@ -150,7 +158,7 @@ fn tools_are_listed_with_their_schemas() {
     let answer = server.ask(1, "tools/list", json!({}));
     let tools = answer["result"]["tools"].as_array().expect("tools").clone();
     let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["count_words", "chatty", "fault", "spin", "numbers"]);
+    assert_eq!(names, ["count_words", "chatty", "fault", "spin", "told_spin", "numbers"]);
     assert_eq!(
         tools[0],
         json!({
@@ -172,7 +180,7 @@ fn tools_are_listed_with_their_schemas() {
             "annotations": { "readOnlyHint": true, "idempotentHint": true },
         })
     );
-    assert!(tools[4].get("outputSchema").is_none(), "only objects have one");
+    assert!(tools[5].get("outputSchema").is_none(), "only objects have one");
     assert_eq!(server.ask(2, "tools/list", json!({}))["result"], answer["result"]);
     assert_eq!(server.end().2, Some(0));
 }
@@ -330,7 +338,7 @@ fn no_line_ends_the_server() {
 
 #[test]
 fn a_client_that_leaves_in_the_handshake_is_named() {
-    let Server { _folder, child, stdin, lines } = Server::start(&[]);
+    let Server { folder: _folder, child, stdin, lines } = Server::start(&[]);
     drop(lines);
     let parameters = json!({
         "protocolVersion": "2025-06-18",
@@ -346,4 +354,174 @@ fn a_client_that_leaves_in_the_handshake_is_named() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("error[mcp/handshake]"), "{said}");
     assert_eq!(output.status.code(), Some(2), "the client must act, and not we");
+}
+
+/// What each request of the stateless era says.
+fn meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
+/// A line that goes wrong, and the error that answers it; `None` is a result.
+type Fault = (&'static str, Vec<u8>, Option<i64>);
+
+/// Everything that went wrong for some server, each answered, and a good call behind it.
+fn faults(is_stateless: bool) -> Vec<Fault> {
+    let request = |method: &str, mut parameters: Value| {
+        if is_stateless && parameters.is_object() {
+            parameters["_meta"] = meta();
+        }
+        json!({ "jsonrpc": "2.0", "id": 50, "method": method, "params": parameters }).to_string()
+    };
+    let call = |name: &str, arguments: Value| {
+        request("tools/call", json!({ "name": name, "arguments": arguments }))
+    };
+    let good = call("count_words", json!({ "text": "a b" }));
+    let in_bytes = call("count_words", json!({ "text": "@" })).replace('@', "\u{1}").into_bytes();
+    let in_bytes = in_bytes.into_iter().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(20_000), "}".repeat(20_000));
+    let deep = format!(r#"{{"jsonrpc":"2.0","id":50,"method":"tools/call","params":{deep}}}"#);
+    let text = |line: &str| line.as_bytes().to_vec();
+    vec![
+        ("half a message", text(r#"{"jsonrpc":"2.0","id":50,"method":"#), Some(-32700)),
+        ("an empty line before", text(&format!("\n{good}")), None),
+        ("an unknown method", text(&request("no/such", json!({}))), Some(-32601)),
+        ("an unknown tool", text(&call("no_such_tool", json!({}))), Some(-32602)),
+        ("another type", text(&call("count_words", json!({ "text": {} }))), None),
+        ("nothing given", text(&call("count_words", json!({}))), None),
+        ("one too many", text(&call("count_words", json!({ "text": "a", "b": 1 }))), None),
+        ("arguments that are none", text(&call("count_words", json!([1]))), Some(-32602)),
+        ("no parameters", text(r#"{"jsonrpc":"2.0","id":50,"method":"tools/call"}"#), Some(-32602)),
+        ("bytes that are no text", in_bytes, Some(-32700)),
+        ("a batch", text(&format!("[{good}]")), Some(-32600)),
+        ("a deep message", text(&deep), Some(-32602)),
+        ("another version", text(&good.replace("\"2.0\"", "\"1.0\"")), Some(-32600)),
+        (
+            "ten megabytes",
+            text(&call("count_words", json!({ "text": "word ".repeat(2_000_000) }))),
+            None,
+        ),
+    ]
+}
+
+#[test]
+fn whatever_goes_wrong_is_answered_in_both_eras() {
+    for is_stateless in [false, true] {
+        let mut server = match is_stateless {
+            true => Server::start(&[]),
+            false => Server::ready(&[]),
+        };
+        for (what, mut line, code) in faults(is_stateless) {
+            line.push(b'\n');
+            server.bytes(&line);
+            let answer = server.next();
+            match code {
+                Some(code) => assert_eq!(answer["error"]["code"], code, "{what}: {answer}"),
+                None => assert!(answer["result"]["content"].is_array(), "{what}: {answer}"),
+            }
+            assert!(answer["id"] == 50 || answer["id"].is_null(), "{what}: {answer}");
+            let mut good = json!({ "name": "numbers" });
+            if is_stateless {
+                good["_meta"] = meta();
+            }
+            assert_eq!(server.ask(51, "tools/call", good)["result"]["isError"], false, "{what}");
+        }
+        assert_eq!(server.end().2, Some(0));
+    }
+}
+
+#[test]
+fn each_request_stands_for_itself_and_may_listen() {
+    let mut server = Server::start(&[]);
+    let with_meta = |mut parameters: Value| {
+        parameters["_meta"] = meta();
+        parameters
+    };
+    let found = server.ask(1, "server/discover", with_meta(json!({})));
+    assert_eq!(found["result"]["supportedVersions"][0], "2026-07-28");
+    let listed = server.ask(2, "tools/list", with_meta(json!({})));
+    assert_eq!(listed["result"]["resultType"], "complete");
+    assert_eq!(listed["result"]["ttlMs"], 0, "what is saved is there at once");
+    let wanted = json!({ "notifications": { "toolsListChanged": true } });
+    server.request(3, "subscriptions/listen", with_meta(wanted));
+    assert_eq!(server.next()["method"], "notifications/subscriptions/acknowledged");
+    fs::write(
+        server.folder.path().join("tools.rhai"),
+        "/// Is new.\n/// @tool\nfn is_new() { 1 }\n",
+    )
+    .expect("a file");
+    let changed = server.next();
+    assert_eq!(changed["method"], "notifications/tools/list_changed");
+    assert_eq!(changed["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 3);
+    let called = server.ask(4, "tools/call", with_meta(json!({ "name": "is_new" })));
+    assert_eq!(called["result"]["content"][0]["text"], "1");
+    let (rest, _, code) = server.end();
+    assert_eq!((rest.len(), code), (1, Some(0)));
+    assert_eq!((&rest[0]["id"], &rest[0]["result"]["resultType"]), (&json!(3), &json!("complete")));
+}
+
+#[test]
+fn a_call_before_the_handshake_is_answered() {
+    let mut server = Server::start(&[]);
+    let answer = server.call("numbers", json!({}));
+    assert_eq!(answer["error"]["code"], -32602);
+    assert!(answer["error"]["message"].as_str().is_some_and(|text| text.contains("initialize")));
+    assert_eq!(server.end().2, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn who_is_told_to_end_answers_what_is_under_way() {
+    let flags = ["--limit", "time=10min", "--limit", "operations=1000000000"];
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let mut server = Server::ready(&flags);
+        server.request(5, "tools/call", json!({ "name": "told_spin", "arguments": {} }));
+        assert_eq!(server.next()["method"], "notifications/message", "it has begun");
+        let process = rustix::process::Pid::from_child(&server.child);
+        rustix::process::kill_process(process, signal).expect("it runs");
+        let answer = server.next();
+        assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(5), &json!(true)));
+        let Server { mut child, stdin, .. } = server;
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "input is still open");
+        drop(stdin);
+    }
+}
+
+#[test]
+fn many_calls_at_once_are_all_answered() {
+    let mut server = Server::ready(&[]);
+    let line = |id: u64| {
+        let parameters = json!({ "name": "count_words", "arguments": { "text": "a b c" } });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": parameters })
+    };
+    let lines: String = (0..60).map(|id| format!("{}\n", line(id))).collect();
+    for _ in 0..5 {
+        server.bytes(lines.as_bytes());
+        let mut ids: Vec<_> = (0..60).map(|_| server.next()["id"].as_u64()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..60).map(Some).collect::<Vec<_>>());
+    }
+    assert_eq!(server.end().2, Some(0));
+}
+
+#[test]
+fn codex_reaches_what_came_later() {
+    let mut server = Server::start(&[]);
+    let about = json!({
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": { "name": "codex-mcp-client", "version": "1" },
+    });
+    server.ask(0, "initialize", about);
+    let listed = server.ask(1, "tools/list", json!({}))["result"]["tools"].to_string();
+    assert!(listed.contains("\"peasy_call\"") && listed.contains("\"peasy_tools\""), "{listed}");
+    let called = server.call("peasy_call", json!({ "tool": "numbers" }));
+    assert_eq!(called["result"]["content"][0]["text"], "[1,2]");
+    assert_eq!(server.end().2, Some(0));
+    let mut server = Server::ready(&["--peasy-call", "always"]);
+    let listed = server.ask(1, "tools/list", json!({}))["result"]["tools"].to_string();
+    assert!(listed.contains("\"peasy_call\""), "{listed}");
+    assert_eq!(server.end().2, Some(0));
 }

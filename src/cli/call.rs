@@ -1,15 +1,18 @@
 //! `peasy call`: one call of one tool, or one event for one hook.
 
 use super::argument::{self, Expected};
-use super::consent;
+use super::ask::{self, Asking};
 use super::describe::usage_line;
 use super::event::{Recorder, TerminalSink};
 use super::output::{DIM, Output, count, paint, safe};
 use super::policy::did_you_mean;
 use super::{Exit, IsolationArguments, PolicyArguments, refused_as_json, usage, workspace};
+use super::{consent, content};
 use crate::diagnostic::{Blame, Diagnostic, Severity, nearest, shell_word};
 use crate::feature::call::{Conditions, Failure, Outcome, Receipt};
+use crate::feature::capability::Capability;
 use crate::feature::catalog::{CallOptions, Catalog};
+use crate::feature::content::ResultForm;
 use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
 use crate::feature::event::{FeatureEvent, Sink};
 use crate::feature::hook::{Decision, HookOutcome};
@@ -54,6 +57,10 @@ pub struct CallArguments {
     /// Say on standard error what the call cost.
     #[arg(long)]
     receipt: bool,
+    /// An answer to a question of the tool, in the order of its questions, or `NAME=…` of the one with that
+    /// name: yes, no, a text, or a JSON object for a form.
+    #[arg(long = "answer", value_name = "ANSWER")]
+    answers: Vec<String>,
     /// The time that the script sees, such as `2026-01-01T00:00:00Z`.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     now: Option<i64>,
@@ -117,7 +124,7 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
     let pod = workspace::open_pod(&workspace, catalog, output)?;
     let call = Call { arguments, workspace: &workspace, pod: &pod, chosen: &chosen };
     Ok(match chosen.contribution {
-        Contribution::Tool(tool) => call.tool(tool, value, output),
+        Contribution::Tool(tool) => call.tool(tool, &value, output)?,
         Contribution::Hook(hook) => {
             let examined = hook.point.examine(&value)?;
             match unheard(hook, &examined) {
@@ -422,6 +429,9 @@ struct Printed<'a> {
     /// What a tool gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
+    /// How the result is to be read.
+    #[serde(skip_serializing_if = "ResultForm::is_value")]
+    form: ResultForm,
     /// What a hook decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'a Decision>,
@@ -447,11 +457,15 @@ fn tell_notices(notices: &[String], output: &mut Output) {
 }
 
 impl Call<'_> {
-    fn tool(&self, tool: &ToolDeclaration, value: Value, output: &mut Output) -> Exit {
+    fn tool(
+        &self,
+        tool: &ToolDeclaration,
+        value: &Value,
+        output: &mut Output,
+    ) -> Result<Exit, Box<Diagnostic>> {
         let name = tool.name.as_str();
-        let call = |options| self.pod.call(name, value, options);
-        let (outcome, events) = self.run(output, call);
-        let Outcome { result, notices, receipt } = &outcome;
+        let (outcome, events) = self.ask_and_run(name, value, output)?;
+        let Outcome { result, form, notices, receipt } = &outcome;
         let exit = result.as_ref().err().map_or(Exit::Done, exit_of);
         if self.arguments.json {
             output.say_json(&Printed {
@@ -459,13 +473,20 @@ impl Call<'_> {
                 feature: Some(&self.chosen.feature.id),
                 tool: Some(name),
                 result: result.as_ref().ok(),
+                form: *form,
                 diagnostics: result.as_ref().err().map_or(&[], |failure| &failure.diagnostics),
                 notices,
                 events,
                 receipt: Some(*receipt),
                 ..Printed::default()
             });
-            return exit;
+            return Ok(exit);
+        }
+        if let Some(content) = outcome.content() {
+            content::show(&content, output);
+            tell_notices(notices, output);
+            self.tell_cost(receipt, output);
+            return Ok(exit);
         }
         match result {
             Ok(Value::String(text)) => output.say_result(text),
@@ -474,7 +495,43 @@ impl Call<'_> {
         }
         tell_notices(notices, output);
         self.tell_cost(receipt, output);
-        exit
+        Ok(exit)
+    }
+
+    /// Runs a tool, and again with each answer that it asks for, where there is one.
+    fn ask_and_run(
+        &self,
+        name: &str,
+        value: &Value,
+        output: &mut Output,
+    ) -> Result<(Outcome, Vec<FeatureEvent>), Box<Diagnostic>> {
+        let mut asking = Asking::new(&self.arguments.answers, !self.arguments.json);
+        let conditions = self.conditions();
+        loop {
+            let answers = asking.answers();
+            let call = |options| {
+                self.pod.call(name, value.clone(), CallOptions { conditions, answers, ..options })
+            };
+            let (outcome, events) = self.run(output, call);
+            let question = outcome.result.as_ref().err().and_then(|why| why.question.as_deref());
+            let again = match question {
+                Some(question) => asking.answer(question, output)?,
+                None => false,
+            };
+            if !again {
+                asking.tell_left(output);
+                return Ok((outcome, events));
+            }
+        }
+    }
+
+    /// The clock and the seed. One that may ask sees the same clock each time that it runs.
+    fn conditions(&self) -> Conditions {
+        let asks = self.chosen.feature.requests.iter();
+        let asks = asks.map(|request| &request.capability).any(|one| *one == Capability::Ask);
+        let now = || asks.then(|| jiff::Timestamp::now().as_millisecond());
+        let seed = self.arguments.seed.unwrap_or(CallOptions::default().conditions.seed);
+        Conditions { now: self.arguments.now.or_else(now), seed }
     }
 
     fn hook(
@@ -547,9 +604,7 @@ impl Call<'_> {
         output: &Output,
         call: impl FnOnce(CallOptions) -> T,
     ) -> (T, Vec<FeatureEvent>) {
-        let defaults = CallOptions::default();
-        let seed = self.arguments.seed.unwrap_or(defaults.conditions.seed);
-        let conditions = Conditions { now: self.arguments.now, seed };
+        let conditions = self.conditions();
         let options =
             |sink: Arc<dyn Sink>| CallOptions { sink, conditions, ..CallOptions::default() };
         if self.arguments.json {
@@ -571,6 +626,9 @@ impl Call<'_> {
         for problem in &failure.diagnostics {
             let text = self.read().and_then(|read| read.text_of(problem));
             output.tell_picture(problem, text.as_deref());
+        }
+        if let Some(question) = &failure.question {
+            output.tell(format_args!("answer it with `{}`", ask::example(question)));
         }
         let is_argument = |problem: &Diagnostic| problem.code.starts_with("arguments/");
         if failure.diagnostics.iter().any(is_argument) {

@@ -29,7 +29,9 @@ pub mod test;
 pub mod trust;
 
 mod argument;
+mod ask;
 mod consent;
+mod content;
 mod event;
 mod exit;
 mod output;
@@ -242,7 +244,7 @@ fn trace(verbose: u8, output: &Output) {
     let wanted = match verbose {
         0 => return,
         1 => "peasy=info",
-        2 => "peasy=debug,rmcp=info",
+        2 => "peasy=debug,hyper=info",
         // The bus that keyrings answer on shows what travels on it.
         _ => "trace,zbus=info",
     };

@@ -1,4 +1,4 @@
-//! `peasy serve`: the tools of features for an MCP client, over standard input and output.
+//! `peasy serve`: the tools of features for MCP clients, over standard input and output or over HTTP.
 //!
 //! Standard output carries the protocol and nothing else; whatever a person should know goes to
 //! standard error.
@@ -6,22 +6,41 @@
 use super::output::{Output, count};
 use super::reload::{Console, reloader};
 use super::workspace::{self, inactive};
-use super::{Exit, IsolationArguments, PathArguments, PolicyArguments};
+use super::{Exit, IsolationArguments, PathArguments, PolicyArguments, usage};
+use crate::config::token;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Failure;
 use crate::feature::catalog::InstalledTool;
-use crate::mcp::{self, FailureObserver, ServeError, ToolList};
-use clap::Args;
+use crate::mcp::{
+    self, FailureObserver, FixedList, HttpOptions, PATH, ServeError, ServeOptions, Token, ToolList,
+};
+use clap::{Args, ValueEnum};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Offers tools to an MCP client over standard input and output.
+/// Where HTTP is spoken where nobody says where.
+const PORT: u16 = 7327;
+
+/// The variable that holds a token.
+const TOKEN: &str = "PEASY_TOKEN";
+
+/// How long clients may keep a list of tools that nobody watches, in milliseconds.
+const KEPT: u64 = 60_000;
+
+/// Offers tools to MCP clients over standard input and output, or over HTTP.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   claude mcp add greet -- peasy serve /path/to/greet.rhai
   codex mcp add greet -- peasy serve /path/to/greet.rhai
 
-Clients start the server in a folder of their own choosing: give absolute paths.")]
+Over HTTP, until it is told to end:
+  peasy serve /path/to/greet.rhai --http
+  claude mcp add greet --transport http http://127.0.0.1:7327/mcp
+
+Clients start the server in a folder of their own choosing: give absolute paths.
+A token for HTTP comes from --token-file or the variable PEASY_TOKEN.")]
 pub struct ServeArguments {
     #[command(flatten)]
     paths: PathArguments,
@@ -32,15 +51,74 @@ pub struct ServeArguments {
     /// Go on with the features as they are now, whatever is saved.
     #[arg(long)]
     no_reload: bool,
+    #[command(flatten)]
+    http: HttpArguments,
+    /// Offer `peasy_call` and `peasy_tools` as well, for clients that list tools once and never again.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    peasy_call: When,
 }
 
-/// Serves until the client closes standard input.
+/// Whether the two tools for clients that never list again are offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// To Codex, or to the clients that the settings name.
+    Auto,
+    /// To all clients.
+    Always,
+    /// To none.
+    Never,
+}
+
+/// Where and for whom HTTP is spoken.
+#[derive(Debug, Args)]
+struct HttpArguments {
+    /// Speak HTTP, at 127.0.0.1:7327 or at this address: HOST:PORT, or a port alone.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:7327",
+        value_parser = address
+    )]
+    http: Option<SocketAddr>,
+    /// The file of the token that clients have to send; it is made where it is missing.
+    #[arg(long, value_name = "FILE", requires = "http")]
+    token_file: Option<PathBuf>,
+    /// Let other machines connect. Needs a token.
+    #[arg(long, requires = "http")]
+    remote: bool,
+    /// A host that requests may name, beside those of this machine: NAME or NAME:PORT.
+    #[arg(long = "host", value_name = "HOST", requires = "http")]
+    hosts: Vec<String>,
+    /// An origin of web pages that may send requests, beside those of this machine.
+    #[arg(long = "origin", value_name = "ORIGIN", requires = "http")]
+    origins: Vec<String>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    if let Ok(port) = text.trim_start_matches(':').parse() {
+        return Ok(SocketAddr::new(here, port));
+    }
+    if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+        return Ok(SocketAddr::new(here, port));
+    }
+    if let Ok(host) = text.parse() {
+        return Ok(SocketAddr::new(host, PORT));
+    }
+    text.parse().map_err(|_| {
+        format!("it is no address, as in 127.0.0.1:{PORT}; a path goes before `--http`")
+    })
+}
+
+/// Serves until the client closes standard input, or the process is told to end.
 ///
 /// # Errors
 ///
 /// A path that was named leads to no feature, a flag cannot be understood, or the protocol cannot
 /// be served.
 pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let http = http_options(&arguments.http)?;
     let workspace = workspace::read_to_call(
         &arguments.paths.paths,
         &arguments.policy.limits,
@@ -57,7 +135,10 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     }
     let tools = count(catalog.tools().len(), "tool");
     let features = count(catalog.features().len(), "feature");
-    output.tell(format_args!("peasy serves {tools} of {features} over standard input and output"));
+    let what = format!("peasy serves {tools} of {features}");
+    if http.is_none() {
+        output.tell(format_args!("{what} over standard input and output"));
+    }
 
     let pod = Arc::new(workspace::open_pod(&workspace, catalog, output)?);
     let list = Arc::new(ToolList::new(Arc::clone(&pod)));
@@ -74,19 +155,75 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     if let Some(Err(problem)) = &reloading {
         output.tell_picture(problem, None);
     }
-    mcp::serve_stdio(list, Some(Arc::new(Pictures(console)))).map_err(|reason| stopped(&reason))?;
+    let options = ServeOptions {
+        observer: Some(Arc::new(Pictures(console))),
+        fixed: fixed_list(arguments.peasy_call)?,
+        keep: if matches!(reloading, Some(Ok(_))) { 0 } else { KEPT },
+    };
+    let served = match http {
+        None => mcp::serve_stdio(list, options),
+        Some(http) => {
+            let has_token = http.token.is_some();
+            mcp::serve_http(list, options, http, |address| {
+                output.tell(format_args!("{what} at http://{address}{PATH}"));
+                if !has_token {
+                    output.tell("  without a token: every program of this machine may call them");
+                }
+            })
+        }
+    };
+    served.map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)
 }
 
-/// Who must act where the server could not go on: a client that did not keep to the protocol, or we.
+fn fixed_list(when: When) -> Result<FixedList, Box<Diagnostic>> {
+    match when {
+        When::Always => Ok(FixedList::Always),
+        When::Never => Ok(FixedList::Never),
+        When::Auto => {
+            let clients = workspace::settings()?.fixed_clients;
+            Ok(clients.map_or_else(FixedList::default, FixedList::Clients))
+        }
+    }
+}
+
+fn http_options(arguments: &HttpArguments) -> Result<Option<HttpOptions>, Box<Diagnostic>> {
+    let Some(address) = arguments.http else { return Ok(None) };
+    let text = match &arguments.token_file {
+        Some(file) => {
+            Some(token::read_or_make(file, Token::draw).map_err(|error| error.diagnostic())?)
+        }
+        None => std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
+    };
+    let token = text.map(|text| Token::new(&text)).transpose().map_err(|error| {
+        Diagnostic::operator("mcp/token", error.to_string())
+            .help("name a file that does not exist with `--token-file`, and a token is made for it")
+    })?;
+    let is_here = address.ip().is_loopback();
+    if !is_here && !arguments.remote {
+        let message = format!("`{address}` can be reached by other machines");
+        let help = format!("give `--remote` if that is meant, or listen at 127.0.0.1:{PORT}");
+        return Err(Box::new(usage(message).help(help)));
+    }
+    if !is_here && token.is_none() {
+        let message =
+            format!("`{address}` can be reached by other machines, and there is no token");
+        let help = format!("give `--token-file FILE`, or set {TOKEN}");
+        return Err(Box::new(usage(message).help(help)));
+    }
+    let (hosts, origins) = (arguments.hosts.clone(), arguments.origins.clone());
+    Ok(Some(HttpOptions { address, token, hosts, origins }))
+}
+
+/// Who must act where the server could not go on: whoever started it, or we.
 fn stopped(reason: &ServeError) -> Diagnostic {
     let message = format!("the server cannot go on: {reason}");
     match reason {
         ServeError::Handshake(_) => Diagnostic::operator("mcp/handshake", message)
             .help("start it from an MCP client, with both its ends connected"),
-        ServeError::Threads(_) | ServeError::Stopped(_) => {
-            Diagnostic::host("mcp/transport", message)
-        }
+        ServeError::Address { .. } => Diagnostic::operator("mcp/address", message)
+            .help("choose another port with `--http PORT`, or end what listens there"),
+        ServeError::System(_) => Diagnostic::host("mcp/transport", message),
     }
 }
 

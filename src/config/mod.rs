@@ -6,6 +6,7 @@ pub mod known;
 pub mod permission;
 pub mod policy;
 pub mod settings;
+pub mod token;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

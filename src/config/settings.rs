@@ -32,6 +32,9 @@ pub struct Settings {
     pub isolation: Isolation,
     /// The bounds of calls.
     pub limits: Limits,
+    /// How the names of MCP clients begin that list tools once and never again; `None` where nobody
+    /// chose.
+    pub fixed_clients: Option<Vec<String>>,
 }
 
 /// Why the settings cannot be read.
@@ -69,7 +72,7 @@ impl SettingsError {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 3] = ["durability", "isolate", "limits"];
+const KEYS: [&str; 4] = ["durability", "isolate", "limits", "fixed_clients"];
 
 impl Settings {
     /// Reads the settings below `folder`; where there are none, the defaults hold.
@@ -110,6 +113,7 @@ impl Settings {
                     let table = item.as_table().ok_or("`limits` is no table; write `[limits]`")?;
                     limits(table, &mut settings.limits)?;
                 }
+                "fixed_clients" => settings.fixed_clients = Some(names(key, item)?),
                 other => return Err(unknown(other, &KEYS)),
             }
         }
@@ -124,6 +128,13 @@ fn choice<T: Copy>(key: &str, item: &Item, choices: &[(&str, T)]) -> Result<T, S
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         format!("`{key}` is one of {}", names.join(", "))
     })
+}
+
+fn names(key: &str, item: &Item) -> Result<Vec<String>, String> {
+    let names = item.as_array().and_then(|names| {
+        names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+    });
+    names.ok_or_else(|| format!("`{key}` is a list of texts, such as [\"codex\"]"))
 }
 
 fn limits(table: &Table, limits: &mut Limits) -> Result<(), String> {
@@ -155,10 +166,11 @@ mod tests {
     #[test]
     fn settings_are_read_as_people_write_them() {
         assert_eq!(Settings::parse(""), Ok(Settings::default()));
-        let text = "# mine\ndurability = \"always\"\nisolate = \"process\"\n[limits]\ntime = \"30s\"\noperations = 20_000_000\n";
+        let text = "# mine\ndurability = \"always\"\nisolate = \"process\"\nfixed_clients = [\"codex\"]\n[limits]\ntime = \"30s\"\noperations = 20_000_000\n";
         let settings = Settings::parse(text).expect("it is sound");
         assert_eq!(settings.durability, Durability::Always);
         assert_eq!(settings.isolation, Isolation::Process);
+        assert_eq!(settings.fixed_clients, Some(vec!["codex".to_owned()]));
         assert_eq!(settings.limits.get(Limit::Time), 30_000);
         assert_eq!(settings.limits.get(Limit::Operations), 20_000_000);
     }
@@ -176,6 +188,8 @@ mod tests {
             ("[limits]\ntime = -3", "is not a value"),
             ("[limits]\ntime = 0", "cannot be 0"),
             ("[limits]\ntime = \"1000s\"", "above the ceiling"),
+            ("fixed_clients = \"codex\"", "is a list of texts"),
+            ("fixed_clients = [1]", "is a list of texts"),
             ("grants = []", "there are: durability, isolate, limits"),
             ("x = [", "TOML parse error"),
         ] {

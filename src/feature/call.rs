@@ -1,5 +1,6 @@
 //! One call: what a tool is given, what comes out, and what it cost.
 
+use super::content::{Content, ResultForm};
 use super::event::Sink;
 use super::id::FeatureId;
 use super::question::{Answers, Question};
@@ -69,6 +70,8 @@ impl Cancel {
 pub struct Outcome {
     /// The result as JSON, or why there is none.
     pub result: Result<Value, Failure>,
+    /// How the result is to be read.
+    pub form: ResultForm,
     /// Text for the model that the call staged; empty unless it succeeded.
     pub notices: Vec<String>,
     /// What it cost.
@@ -78,14 +81,22 @@ pub struct Outcome {
 impl Outcome {
     /// A result, at no cost that is known.
     pub fn success(value: impl Into<Value>) -> Self {
-        let (notices, receipt) = Default::default();
-        Self { result: Ok(value.into()), notices, receipt }
+        let (form, notices, receipt) = Default::default();
+        Self { result: Ok(value.into()), form, notices, receipt }
     }
 
     /// No result, at no cost that is known.
     pub fn failure(failure: impl Into<Failure>) -> Self {
-        let (notices, receipt) = Default::default();
-        Self { result: Err(failure.into()), notices, receipt }
+        let (form, notices, receipt) = Default::default();
+        Self { result: Err(failure.into()), form, notices, receipt }
+    }
+
+    /// The blocks of the result, where it has blocks.
+    pub fn content(&self) -> Option<Content> {
+        match (self.form, &self.result) {
+            (ResultForm::Content, Ok(result)) => Content::read(result),
+            _ => None,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn json_bytes(value: &impl Serialize, most: u64) -> Option<u64> {
 
 /// [`json_bytes`] for a value that is JSON already, several times as fast: nothing is written. A
 /// value nested deeper than any text that is parsed counts as too large.
-pub(super) fn value_bytes(value: &Value, most: u64) -> Option<u64> {
+pub(crate) fn value_bytes(value: &Value, most: u64) -> Option<u64> {
     let mut bytes = 0;
     add_value(value, MOST_NESTED, most, &mut bytes)?;
     Some(bytes)

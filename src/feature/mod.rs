@@ -7,6 +7,7 @@
 pub mod call;
 pub mod capability;
 pub mod catalog;
+pub mod content;
 pub mod descriptor;
 pub mod event;
 mod gate;
@@ -15,7 +16,7 @@ pub mod heard;
 pub mod hook;
 pub mod hook_event;
 pub mod id;
-mod measure;
+pub(crate) mod measure;
 pub mod permission;
 pub mod question;
 pub mod redact;

@@ -16,10 +16,24 @@ pub struct Question {
     /// Who asks; `None` is the host, about a call that its permissions or a hook leave to a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<FeatureId>,
+    /// A name that stays the same whatever the text says, for fronts that tell questions apart by
+    /// names; `None` where its feature gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What the person reads.
     pub text: String,
     /// What the answer has to be.
     pub wanted: Wanted,
+}
+
+impl Question {
+    /// The JSON Schema of the form that asks it; without fields where it is yes or no.
+    pub fn to_form_schema(&self) -> Value {
+        match &self.wanted {
+            Wanted::Consent => Parameters::new().to_form_schema(),
+            Wanted::Form(fields) => fields.to_form_schema(),
+        }
+    }
 }
 
 /// What an answer has to be.
@@ -45,5 +59,6 @@ pub enum Answer {
 }
 
 /// The answers that a call is run with, in the order of its questions: first those of the host, then
-/// those of the tool.
+/// those of the tool. One that does not fit its question stays where it is, and the next is for the
+/// same question: so whoever asks adds each answer to the end, whatever it is.
 pub type Answers = Arc<[Answer]>;

@@ -1,40 +1,65 @@
 //! The tools as a client lists them, and who hears when they change.
 //!
-//! A reload that changes nothing that a client caches is told to nobody.
+//! The list is written once a catalog and kept as the text that clients get. A reload that changes
+//! nothing that a client caches is told to nobody.
 
+use super::message::json;
 use super::reply;
 use crate::pod::Pod;
-use rmcp::model::Tool;
-use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::watch;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The tools of a pod, kept as a client lists them.
 pub struct ToolList {
     pod: Arc<Pod>,
-    /// In the catalog's order, which is the same each time.
-    tools: RwLock<Arc<Vec<Tool>>>,
-    /// Counts the changes.
-    changes: watch::Sender<u64>,
+    /// In the catalog's order, which is the same each time: JSON, with commas between the tools.
+    tools: RwLock<Arc<str>>,
+    listeners: Mutex<Listeners>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    next: u64,
+    all: Vec<(u64, Arc<Listener>)>,
+}
+
+/// Is called after each change. Must not block: a reload waits for it.
+type Listener = dyn Fn() + Send + Sync;
+
+/// Somebody listens for as long as this lives.
+pub(super) struct Listening {
+    tools: Arc<ToolList>,
+    number: u64,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.tools.listeners().all.retain(|(number, _)| *number != self.number);
+    }
 }
 
 impl ToolList {
     /// The tools as they are now.
     pub fn new(pod: Arc<Pod>) -> Self {
-        let tools = RwLock::new(Arc::new(tools_of(&pod)));
-        Self { pod, tools, changes: watch::Sender::new(0) }
+        let tools = RwLock::new(tools_of(&pod));
+        Self { pod, tools, listeners: Mutex::default() }
     }
 
     /// Looks at the catalog that stands now. Clients are told where something that they list is
     /// another; whether that is so.
     pub fn refresh(&self) -> bool {
-        let fresh = tools_of(&self.pod);
-        let mut tools = self.tools.write().unwrap_or_else(PoisonError::into_inner);
-        if **tools == fresh {
-            return false;
+        {
+            // Held while the catalog is looked at, so that an older one never comes after a newer.
+            let mut tools = self.tools.write().unwrap_or_else(PoisonError::into_inner);
+            let fresh = tools_of(&self.pod);
+            if *tools == fresh {
+                return false;
+            }
+            *tools = fresh;
         }
-        *tools = Arc::new(fresh);
-        drop(tools);
-        self.changes.send_modify(|count| *count += 1);
+        let listeners = self.listeners().all.clone();
+        for (_, listener) in listeners {
+            listener();
+        }
         true
     }
 
@@ -42,16 +67,27 @@ impl ToolList {
         &self.pod
     }
 
-    pub(super) fn tools(&self) -> Arc<Vec<Tool>> {
+    /// The tools as JSON, with commas between them.
+    pub(super) fn text(&self) -> Arc<str> {
         Arc::clone(&self.tools.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes from now on.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    /// Lets `listener` be called at each change, until what is given back is dropped.
+    pub(super) fn listen(self: &Arc<Self>, listener: Arc<Listener>) -> Listening {
+        let mut listeners = self.listeners();
+        let number = listeners.next;
+        listeners.next += 1;
+        listeners.all.push((number, listener));
+        Listening { tools: Arc::clone(self), number }
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn tools_of(pod: &Pod) -> Vec<Tool> {
-    pod.catalog().tools().map(|tool| reply::tool(tool.declaration())).collect()
+fn tools_of(pod: &Pod) -> Arc<str> {
+    let catalog = pod.catalog();
+    let tools = catalog.tools().map(|tool| json(&reply::tool(tool.declaration())));
+    tools.collect::<Vec<_>>().join(",").into()
 }

@@ -16,6 +16,7 @@ use crate::feature::hook::{HookOutcome, HookPoint};
 use crate::feature::hook_event::{PostAssistant, PreRequest, TurnEnd};
 use crate::feature::id::FeatureId;
 use crate::feature::permission::Permissions;
+use crate::feature::question::Answer;
 use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::{Limit, Limits};
@@ -347,6 +348,7 @@ impl Pod {
             Err(error) => return ready.ends_with(Err(error.diagnostic().into())),
         };
         options.answers = gate.rest();
+        transaction.is_answered(&options.answers);
         let ready = match verdict {
             Before::Run(None) => ready,
             Before::Run(Some(arguments)) => ready.rewritten(arguments),
@@ -589,6 +591,11 @@ impl PodTransaction {
     /// Whose call it is, for one that may not come to run.
     fn is_about(&self, feature: &FeatureId) {
         self.state().about.feature = Some(feature.clone());
+    }
+
+    /// What is left of a person's answers for the tool itself, once its host has taken its own.
+    fn is_answered(&self, answers: &[Answer]) {
+        self.state().about.answers = answers.to_vec();
     }
 
     /// The outcome of a call that the catalog did not make lasting, once it is on record.

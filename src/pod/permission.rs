@@ -123,6 +123,6 @@ pub(super) fn unanswered(feature: Option<FeatureId>, text: String) -> Failure {
     let diagnostic =
         Diagnostic::operator("ask/unanswered", format!("a person has to answer first: {shown}"))
             .help("call it where somebody can be asked; here nobody can");
-    let question = Question { feature, text, wanted: Wanted::Consent };
+    let question = Question { feature, name: None, text, wanted: Wanted::Consent };
     Failure { diagnostics: vec![diagnostic], question: Some(Box::new(question)) }
 }

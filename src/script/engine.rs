@@ -46,6 +46,8 @@ pub(crate) fn runner(requested: &[Capability]) -> Engine {
     engine.register_type_with_name::<frame::Assertion>("error");
     engine.register_type_with_name::<Decision>("decision");
     engine.register_type_with_name::<host::secret::Handle>("secret");
+    engine.register_type_with_name::<host::content::Block>("block");
+    engine.register_type_with_name::<host::content::Blocks>("content");
     engine.set_module_resolver(DummyModuleResolver::new());
     engine.set_max_operations(0);
     engine.set_max_string_size(0);
@@ -53,7 +55,7 @@ pub(crate) fn runner(requested: &[Capability]) -> Engine {
     engine.set_max_map_size(0);
     engine.set_max_variables(10_000);
     engine.set_fail_on_invalid_map_property(false);
-    engine.on_progress(|_| meter::tick().map(|limit| Dynamic::from(Kill(limit))));
+    engine.on_progress(|_| meter::tick().map(|end| Dynamic::from(Kill(end))));
     engine.on_print(|text| print(Level::Info, text));
     engine.on_debug(|text, _, _| print(Level::Debug, text));
     engine

@@ -8,7 +8,7 @@ use super::frame::{Assertion, CallerError, Refusal};
 use super::host;
 #[cfg(unix)]
 use super::isolate::process::ProcessError;
-use super::meter::{self, Kill};
+use super::meter::{self, End, Kill};
 use super::native::display::{self, Style};
 use super::remedy;
 use super::sandbox::SandboxError;
@@ -34,11 +34,19 @@ impl Explainer<'_> {
     /// The diagnostic of an error that ended a call.
     pub(crate) fn explain(&self, error: &EvalAltResult) -> Diagnostic {
         let place = Place::find(error, self.module);
-        let diagnostic = match meter::killed() {
-            Some(limit) => self.killed(limit),
+        let diagnostic = match meter::over() {
+            Some(end) => self.ended(end),
             None => self.describe(place.error),
         };
         self.locate(diagnostic, &place)
+    }
+
+    /// The diagnostic of a call that was ended before its function returned.
+    pub(crate) fn ended(&self, end: End) -> Diagnostic {
+        match end {
+            End::Limit(limit) => self.killed(limit),
+            End::Question => host::ask::unanswered(),
+        }
     }
 
     /// The diagnostic of a call that a bound ended.
@@ -76,7 +84,7 @@ impl Explainer<'_> {
         use EvalAltResult as E;
         match error {
             E::ErrorTerminated(token, _) => match token.read_lock::<Kill>() {
-                Some(kill) => self.killed(kill.0),
+                Some(kill) => self.ended(kill.0),
                 None => Diagnostic::host("host/terminated", "the engine ended the call"),
             },
             E::ErrorStackOverflow(_) => self.killed(Limit::CallDepth),

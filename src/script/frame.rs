@@ -3,6 +3,7 @@
 //! Host modules reach it with [`with`]. It exists only while a call runs; a host function that is
 //! reached outside of one (a constant folder, a stray engine) finds none and refuses.
 
+use super::host::ask::Asking;
 #[cfg(feature = "http")]
 use super::host::http::Requests;
 use super::meter;
@@ -13,8 +14,9 @@ use crate::feature::event::{EventBody, FeatureEvent};
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::Decision;
 use crate::feature::id::{ChannelName, FeatureId};
+use crate::feature::question::{Answers, Question};
 use crate::feature::secret::SecretText;
-use crate::feature::transaction::Transaction;
+use crate::feature::transaction::{Act, Transaction};
 use crate::limit::Limit;
 use rhai::{Dynamic, EvalAltResult, Position};
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,10 @@ pub(crate) struct Frame {
     /// What the call has sent and spent.
     #[cfg(feature = "http")]
     requests: Requests,
+    /// Whether it let something out into the world.
+    has_acted: bool,
+    /// What it has asked a person.
+    asking: Asking,
 }
 
 thread_local! {
@@ -68,6 +74,8 @@ pub(crate) struct Left {
     pub dropped: u64,
     /// What a hook said beside its decision.
     pub diagnostics: Vec<Diagnostic>,
+    /// What a person has to answer before the call can go on.
+    pub question: Option<Question>,
 }
 
 impl Frame {
@@ -95,6 +103,8 @@ impl Frame {
             outside,
             #[cfg(feature = "http")]
             requests: Requests::default(),
+            has_acted: false,
+            asking: Asking::default(),
         }
     }
 
@@ -113,6 +123,32 @@ impl Frame {
     #[cfg(feature = "http")]
     pub(crate) fn requests(&mut self) -> &mut Requests {
         &mut self.requests
+    }
+
+    /// Whether the call let something out into the world, which running it again would repeat.
+    pub(crate) fn has_acted(&self) -> bool {
+        self.has_acted
+    }
+
+    /// Remembers that the call let something out into the world, or would have done so.
+    pub(crate) fn acted(&mut self) {
+        self.has_acted = true;
+    }
+
+    /// What the call has asked a person, and what was answered.
+    pub(crate) fn asking(&mut self) -> (&mut Asking, &Answers) {
+        (&mut self.asking, &self.context.answers)
+    }
+
+    /// Counts a text that a person reads, as [`Self::stage`] does.
+    ///
+    /// # Errors
+    ///
+    /// The call said too much; it is over.
+    pub(crate) fn spend_notice(&mut self, bytes: usize) -> Native {
+        let bound = self.context.limits.get(Limit::Notifications);
+        let cost = bytes.saturating_add(MESSAGE_OVERHEAD) as u64;
+        spend(&mut self.notifications, cost, Limit::Notifications, bound)
     }
 
     pub(crate) fn grants(&self) -> &GrantSet {
@@ -168,13 +204,7 @@ impl Frame {
 
     /// Stages a text for the model; it leaves with the outcome, if the call succeeds.
     pub(crate) fn stage(&mut self, text: String) -> Native {
-        let bound = self.context.limits.get(Limit::Notifications);
-        spend(
-            &mut self.notifications,
-            (text.len() + MESSAGE_OVERHEAD) as u64,
-            Limit::Notifications,
-            bound,
-        )?;
+        self.spend_notice(text.len())?;
         meter::hand_out(text.capacity());
         meter::handing_out(|| self.notices.push(text));
         Ok(())
@@ -224,10 +254,15 @@ pub(crate) fn enter(frame: Frame) {
 /// Takes down the frame and says what the call left.
 pub(crate) fn leave() -> Left {
     FRAME.take().map_or_else(
-        || Left { notices: Vec::new(), dropped: 0, diagnostics: Vec::new() },
+        || Left { notices: Vec::new(), dropped: 0, diagnostics: Vec::new(), question: None },
         |frame| {
             meter::handing_out(|| frame.outside.tell(&*frame.context.transaction));
-            Left { notices: frame.notices, dropped: frame.dropped, diagnostics: frame.diagnostics }
+            Left {
+                notices: frame.notices,
+                dropped: frame.dropped,
+                diagnostics: frame.diagnostics,
+                question: frame.asking.question,
+            }
         },
     )
 }
@@ -316,6 +351,19 @@ pub(crate) fn missed(what: &str) -> Box<EvalAltResult> {
         }
         let message = format!("the record of the call does not hold {what}");
         refusal(Diagnostic::operator("replay/not-recorded", message))
+    })
+}
+
+/// Records an act on the outside world, which may happen after this and not before.
+///
+/// # Errors
+///
+/// As [`ask_host`].
+pub(crate) fn act(act: &Act) -> Native {
+    ask_host(|host| host.act(act))?;
+    with(|frame| {
+        frame.acted();
+        Ok(())
     })
 }
 

@@ -11,7 +11,7 @@ use super::frame::{self, Frame, Role};
 use super::isolate::process::Ended;
 use super::isolate::process::Processes;
 use super::lend;
-use super::meter::{self, Bounds, Spent};
+use super::meter::{self, Bounds, End, Spent};
 use super::sandbox::{Overdue, Sandbox, SandboxError, panic_text};
 use super::value;
 use crate::diagnostic::Diagnostic;
@@ -110,7 +110,7 @@ const WEAR: u64 = 8 << 20;
 /// Marks the thread as worn where work on it was heavy. A kill may also leave a half-filled cache
 /// behind, and deep recursion its stack.
 pub(super) fn wear(instances: &mut Instances, spent: &Spent) {
-    if spent.killed.is_some() || spent.peak_memory > WEAR {
+    if spent.killed.is_some() || spent.asked || spent.peak_memory > WEAR {
         instances.wear_out();
     }
 }
@@ -311,8 +311,10 @@ impl Call {
             Err(explain::sandbox(&error, &self.context.limits))
         });
         let failed = result.is_err();
+        let question = left.question.filter(|_| spent.asked).map(Box::new);
         Invocation {
-            result: result.map_err(Failure::from),
+            result: result
+                .map_err(|diagnostic| Failure { diagnostics: vec![diagnostic], question }),
             notices: if failed { Vec::new() } else { left.notices },
             diagnostics: left.diagnostics,
             receipt: self.receipt(&spent, started.elapsed(), left.dropped),
@@ -349,8 +351,8 @@ impl Call {
         let result =
             arguments.to_script().and_then(|values| instance.call(&self.entry, values, depth));
         // A kill holds even where a native or a `try` made something else of it.
-        if let (Ok(_), Some(limit)) = (&result, meter::killed()) {
-            return meter::handing_out(|| Err(self.ended(limit)));
+        if let (Ok(_), Some(end)) = (&result, meter::over()) {
+            return meter::handing_out(|| Err(self.ended(end)));
         }
         match result {
             Ok(value) => {
@@ -368,9 +370,9 @@ impl Call {
         Err(self.cancelled().unwrap_or_else(|| self.explainer(Some(instance)).explain(error)))
     }
 
-    /// A call that a limit ended, where no error tells the place.
-    fn ended(&self, limit: Limit) -> Diagnostic {
-        self.cancelled().unwrap_or_else(|| self.explainer(None).killed(limit))
+    /// A call that was ended, where no error tells the place.
+    fn ended(&self, end: End) -> Diagnostic {
+        self.cancelled().unwrap_or_else(|| self.explainer(None).ended(end))
     }
 
     fn cancelled(&self) -> Option<Diagnostic> {
@@ -455,6 +457,7 @@ mod tests {
     use crate::feature::grant::GrantSet;
     use crate::feature::id::FeatureId;
     use crate::feature::transaction::Detached;
+    use crate::script::runtime::ToolResult;
     use crate::script::source::{ImportEdge, SourceFile, SourceTree};
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -514,7 +517,9 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        runnable.invoke(&entry, Given::Arguments(arguments), &context)
+        let Invocation { result, notices, diagnostics, receipt } =
+            runnable.invoke::<ToolResult>(&entry, Given::Arguments(arguments), &context);
+        Invocation { result: result.map(|result| result.value), notices, diagnostics, receipt }
     }
 
     fn call(
@@ -657,7 +662,8 @@ mod tests {
             deadline,
             transaction: Arc::new(Detached),
         };
-        let invoke = || runnable.invoke::<Value>(&entry, Given::Arguments(Vec::new()), &context);
+        let invoke =
+            || runnable.invoke::<ToolResult>(&entry, Given::Arguments(Vec::new()), &context);
         let first = invoke();
         let failure = first.result.expect_err("the sink panics");
         assert_eq!(failure.diagnostics[0].code, "script/panic");

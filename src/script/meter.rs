@@ -53,7 +53,7 @@ struct Gauge {
     max_operations: Cell<u64>,
     /// The operation at which to look closer: at the clock, or at what ran out.
     next_look: Cell<u64>,
-    killed: Cell<Option<Limit>>,
+    over: Cell<Option<End>>,
     /// Holds the number of the job that should end, for whoever waits for it to write.
     interrupt: Cell<&'static AtomicU64>,
     /// The number of the job that runs.
@@ -84,7 +84,7 @@ impl Gauge {
             operations: Cell::new(0),
             max_operations: Cell::new(u64::MAX),
             next_look: Cell::new(u64::MAX),
-            killed: Cell::new(None),
+            over: Cell::new(None),
             interrupt: Cell::new(&NEVER),
             job: Cell::new(u64::MAX),
             deadline: Cell::new(None),
@@ -100,7 +100,7 @@ impl Gauge {
     }
 
     /// Spends operations; `Some` ends the call.
-    fn spend(&self, operations: u64) -> Option<Limit> {
+    fn spend(&self, operations: u64) -> Option<End> {
         let spent = self.operations.get().saturating_add(operations);
         self.operations.set(spent);
         if spent < self.next_look.get()
@@ -113,9 +113,9 @@ impl Gauge {
     }
 
     #[cold]
-    fn look(&self) -> Option<Limit> {
-        if let Some(limit) = self.killed.get() {
-            return Some(limit);
+    fn look(&self) -> Option<End> {
+        if let Some(end) = self.over.get() {
+            return Some(end);
         }
         let spent = self.operations.get();
         let limit = if spent > self.max_operations.get() {
@@ -129,16 +129,15 @@ impl Gauge {
             self.next_look.set(next.min(self.max_operations.get().saturating_add(1)));
             return None;
         };
-        self.kill(limit);
-        Some(limit)
+        Some(self.end(End::Limit(limit)))
     }
 
-    fn kill(&self, limit: Limit) -> Limit {
-        let limit = self.killed.get().unwrap_or(limit);
-        self.killed.set(Some(limit));
+    fn end(&self, end: End) -> End {
+        let end = self.over.get().unwrap_or(end);
+        self.over.set(Some(end));
         // From here on every step looks, and every look refuses.
         self.next_look.set(0);
-        limit
+        end
     }
 
     /// Whether the deadline has passed or the caller asked to stop.
@@ -290,11 +289,32 @@ pub struct Spent {
     pub left_behind: i64,
     /// The bound that ended the call, if one did.
     pub killed: Option<Limit>,
+    /// Whether the call ended because a person has to be asked.
+    pub asked: bool,
+}
+
+/// What ends a call before its function returned, whatever the script makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A bound was passed.
+    Limit(Limit),
+    /// A person has to be asked before it can go on.
+    Question,
+}
+
+impl End {
+    /// The bound, where it is one.
+    pub fn limit(self) -> Option<Limit> {
+        match self {
+            Self::Limit(limit) => Some(limit),
+            Self::Question => None,
+        }
+    }
 }
 
 /// A refusal that no script can catch: the engine treats it as a termination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kill(pub Limit);
+pub(crate) struct Kill(pub End);
 
 /// Tells this thread which job it runs, and where its number appears when the job should end.
 ///
@@ -319,7 +339,7 @@ pub(crate) fn begin(bounds: Bounds) {
         gauge.operations.set(0);
         gauge.max_operations.set(bounds.operations);
         gauge.next_look.set(1);
-        gauge.killed.set(None);
+        gauge.over.set(None);
         gauge.deadline.set(Some(bounds.deadline));
     });
     STOP.set(Some(bounds.stop));
@@ -334,31 +354,47 @@ pub(crate) fn end() -> Spent {
             operations: gauge.operations.get(),
             peak_memory: above(gauge.peak.get()).unwrap_or(0),
             left_behind: (gauge.live.get() - gauge.base.get() - gauge.handed_out.get()) as i64,
-            killed: gauge.killed.get(),
+            killed: gauge.over.get().and_then(End::limit),
+            asked: gauge.over.get() == Some(End::Question),
         };
         gauge.max_live.set(isize::MAX);
         gauge.max_operations.set(u64::MAX);
         gauge.next_look.set(u64::MAX);
-        gauge.killed.set(None);
+        gauge.over.set(None);
         gauge.deadline.set(None);
         spent
     })
 }
 
 /// One engine step; `Some` ends the call. This is the hot path.
-pub(crate) fn tick() -> Option<Limit> {
+pub(crate) fn tick() -> Option<End> {
     GAUGE.with(|gauge| gauge.spend(1))
+}
+
+/// As [`tick`], for reading, where nobody is asked.
+pub(crate) fn reading_tick() -> Option<Limit> {
+    tick().and_then(End::limit)
 }
 
 /// Ends the call with `limit`, if nothing ended it before, and gives the error to return.
 pub(crate) fn kill(limit: Limit) -> Box<EvalAltResult> {
-    let limit = GAUGE.with(|gauge| gauge.kill(limit));
-    EvalAltResult::ErrorTerminated(Dynamic::from(Kill(limit)), Position::NONE).into()
+    end_with(End::Limit(limit))
+}
+
+/// Ends the call, if nothing ended it before, and gives the error to return.
+pub(crate) fn end_with(end: End) -> Box<EvalAltResult> {
+    let end = GAUGE.with(|gauge| gauge.end(end));
+    EvalAltResult::ErrorTerminated(Dynamic::from(Kill(end)), Position::NONE).into()
+}
+
+/// What ended the call on this thread, if anything did.
+pub(crate) fn over() -> Option<End> {
+    GAUGE.with(|gauge| gauge.over.get())
 }
 
 /// The bound that ended the call on this thread, if one did.
 pub(crate) fn killed() -> Option<Limit> {
-    GAUGE.with(|gauge| gauge.killed.get())
+    over().and_then(End::limit)
 }
 
 /// What the call has spent of its operations.
@@ -375,7 +411,7 @@ pub(crate) fn operations() -> u64 {
 pub(crate) fn charge(operations: u64) -> Result<(), Box<EvalAltResult>> {
     match GAUGE.with(|gauge| gauge.spend(operations)) {
         None => Ok(()),
-        Some(limit) => Err(kill(limit)),
+        Some(end) => Err(end_with(end)),
     }
 }
 

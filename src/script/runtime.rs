@@ -7,6 +7,7 @@ use super::cache::{Cache, Recalled};
 use super::call::{Entry, Instances, Program};
 use super::compile::{Draft, PARSE_MEMORY};
 use super::frame::Role;
+use super::host::content;
 use super::invoke::{Given, Invocation, MemoryBound, Returned, Runnable, wear};
 #[cfg(unix)]
 use super::isolate::Launch;
@@ -21,6 +22,7 @@ pub use super::location::{Location, Surroundings, is_project_root};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
+use crate::feature::content::ResultForm;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome, HookThreads};
@@ -30,6 +32,7 @@ use crate::feature::schema::Arguments;
 use crate::feature::tool::{Tool, ToolContribution};
 use crate::limit::{Limit, Limits};
 use rhai::Dynamic;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -192,7 +195,7 @@ impl ScriptRuntime {
         let read = self.sandbox.run(deadline, move |thread| {
             bounded_reading(memory, thread, || {
                 let known = Self::known();
-                Script::read_pinned(&pinned, source, known, &limits, &meter::tick)
+                Script::read_pinned(&pinned, source, known, &limits, &meter::reading_tick)
             })
         });
         read.unwrap_or_else(|error| {
@@ -231,7 +234,7 @@ impl ScriptRuntime {
         let (script, source, memory) = (name.to_owned(), text.to_owned(), self.memory);
         let done = self.sandbox.run(Instant::now() + FORMAT_TIME, move |thread| {
             meter::begin(reading(memory, FORMAT_TIME));
-            let laid_out = format::format(&script, &source, meter::tick);
+            let laid_out = format::format(&script, &source, meter::reading_tick);
             wear(thread, &meter::end());
             laid_out
         });
@@ -278,7 +281,7 @@ fn read_one(
     bounded_reading(memory, thread, || {
         let source = location.source.clone();
         let known = ScriptRuntime::known();
-        Script::read(&location.path, source, known, limits, &meter::tick)
+        Script::read(&location.path, source, known, limits, &meter::reading_tick)
     })
 }
 
@@ -397,8 +400,9 @@ impl Tool for ScriptTool {
     fn call(&self, arguments: Arguments, context: &CallContext) -> Outcome {
         let arguments = arguments.into_values().collect();
         let Invocation { result, notices, receipt, .. } =
-            self.runnable.invoke(&self.entry, Given::Arguments(arguments), context);
-        Outcome { result, notices, receipt }
+            self.runnable.invoke::<ToolResult>(&self.entry, Given::Arguments(arguments), context);
+        let form = result.as_ref().map_or(ResultForm::Value, |result| result.form);
+        Outcome { result: result.map(|result| result.value), form, notices, receipt }
     }
 
     /// Points at the tool's `@returns`, or at its function where it has none.
@@ -425,21 +429,40 @@ impl Tool for ScriptTool {
 /// it, says by how much it is too large.
 const RESULT_SLACK: u64 = 2;
 
-/// What a tool's function returned, as JSON.
-impl Returned for Value {
+/// What a tool's function returned.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ToolResult {
+    pub value: Value,
+    pub form: ResultForm,
+}
+
+impl ToolResult {
+    fn value(value: Value) -> Self {
+        Self { value, form: ResultForm::Value }
+    }
+}
+
+impl Returned for ToolResult {
     const ROLE: Role = Role::Tool;
 
     fn of(returned: &Dynamic, limits: &Limits) -> Result<Self, Diagnostic> {
         // Text is cut later, with a word about it, so it passes whole here.
         if let Some(text) = returned.read_lock::<rhai::ImmutableString>() {
-            return Ok(Self::String(text.to_string()));
+            return Ok(Self::value(Value::String(text.to_string())));
         }
         let bytes = limits.get(Limit::Result).saturating_mul(RESULT_SLACK);
-        let budget = value::Budget::of_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
-        value::to_json(returned, budget).map_err(|error| {
-            let message = format!("the result cannot be given back: {error}");
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let refused = |why: &dyn std::fmt::Display| {
+            let message = format!("the result cannot be given back: {why}");
             Diagnostic::author("result/not-json", message)
-        })
+        };
+        if let Some(content) = content::returned(returned, bytes) {
+            let content = content.map_err(|why| refused(&why))?;
+            let value = serde_json::to_value(content).map_err(|why| refused(&why))?;
+            return Ok(Self { value, form: ResultForm::Content });
+        }
+        let value = value::to_json(returned, value::Budget::of_bytes(bytes));
+        value.map(Self::value).map_err(|error| refused(&error))
     }
 }
 

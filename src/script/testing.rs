@@ -6,7 +6,7 @@
 use super::call::Entry;
 use super::frame::Role;
 use super::invoke::{Given, Returned, Runnable};
-use super::runtime::ScriptRuntime;
+use super::runtime::{ScriptRuntime, ToolResult};
 use super::script::{Script, TestEntry};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Cancel, Conditions, Receipt};
@@ -228,7 +228,7 @@ impl Case<'_> {
         let limits =
             self.limits.lowered(&self.script.descriptor.limits).lowered(&declaration.limits);
         let arguments = arguments.into_values().collect();
-        let invocation = self.runnable.invoke::<Value>(
+        let invocation = self.runnable.invoke::<ToolResult>(
             self.entry,
             Given::Arguments(arguments),
             &self.context(limits),
@@ -270,12 +270,12 @@ fn worst(mismatches: Vec<Mismatch>, subject: Subject) -> Diagnostic {
 fn compare(
     declaration: &ToolDeclaration,
     example: &Example,
-    result: Value,
+    ToolResult { value, form }: ToolResult,
 ) -> Result<(), Diagnostic> {
     let result = match &declaration.returns {
-        None => result,
+        None => value,
         Some(kind) => {
-            kind.check(result).map_err(|mismatches| worst(mismatches, Subject::Result))?
+            form.check(kind, value).map_err(|mismatches| worst(mismatches, Subject::Result))?
         }
     };
     let expected = example.result.as_ref().unwrap_or(&Value::Null);

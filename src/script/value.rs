@@ -8,6 +8,7 @@
 use crate::feature::hook::Decision;
 use crate::limit::Limit;
 use crate::script::frame;
+use crate::script::host::content::{Block, Blocks};
 use crate::script::host::secret::Handle;
 use crate::script::meter;
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
@@ -89,6 +90,8 @@ pub(crate) fn type_label(value: &Dynamic) -> &'static str {
         Kind::Other if value.is::<Range<i64>>() || value.is::<RangeInclusive<i64>>() => "range",
         Kind::Other if value.is::<Decision>() => "decision",
         Kind::Other if value.is::<Handle>() => "secret",
+        Kind::Other if value.is::<Block>() => "block",
+        Kind::Other if value.is::<Blocks>() => "content",
         Kind::Other if frame::words(value).is_some() => "error",
         Kind::Other => short_type_name(value.type_name()),
     }
@@ -158,6 +161,11 @@ pub(crate) enum Refusal {
     TooManyBytes(usize),
     #[error("a secret has no JSON form and leaves the script in no other way; give it to `http`")]
     Secret,
+    #[error(
+        "a block of content leaves the script as the whole result of a tool and in no other way: \
+         `content::result([…])`"
+    )]
+    Content,
     #[error("a value of type `{0}` has no JSON form; convert it to text, a number or a map")]
     Unsupported(&'static str),
     /// The call ended during the conversion.
@@ -211,6 +219,11 @@ impl Refused {
 
 fn is_plain_key(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+}
+
+/// Whether a value is what only the whole result of a tool may be.
+fn is_content(value: &Dynamic) -> bool {
+    value.is::<Block>() || value.is::<Blocks>()
 }
 
 /// A key as an error spells it: its first bytes are enough to find it.
@@ -366,6 +379,7 @@ impl Walk {
             }
             Kind::Function => refuse(Refusal::Function),
             Kind::Other if value.is::<Handle>() => refuse(Refusal::Secret),
+            Kind::Other if is_content(value) => refuse(Refusal::Content),
             Kind::Other => refuse(Refusal::Unsupported(type_label(value))),
         }
     }
@@ -428,6 +442,7 @@ impl Walk {
             }
             Kind::Function => refuse(Refusal::Function),
             Kind::Other if value.is::<Handle>() => refuse(Refusal::Secret),
+            Kind::Other if is_content(value) => refuse(Refusal::Content),
             Kind::Other => refuse(Refusal::Unsupported(type_label(value))),
         }
     }

@@ -4,6 +4,7 @@ use super::{CallOptions, Catalog, InFlight, InstalledFeature, InstalledTool, Pla
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::call::{CallContext, Failure, Outcome};
 use crate::feature::capability::{Audience, Capability};
+use crate::feature::content::ResultForm;
 use crate::feature::event::Sink;
 use crate::feature::gate::{Gate, Span};
 use crate::feature::grant::GrantSet;
@@ -109,8 +110,8 @@ impl InstalledTool {
     /// # Errors
     ///
     /// It does not fit, or is too large.
-    pub(crate) fn fit_result(&self, value: Value) -> Result<Value, Failure> {
-        let checked = check_result(self, value, &self.limits);
+    pub(crate) fn fit_result(&self, value: Value, form: ResultForm) -> Result<Value, Failure> {
+        let checked = check_result(self, value, form, &self.limits);
         checked.map(|(value, _)| value).map_err(|failure| bounded(failure, &self.limits))
     }
 }
@@ -186,7 +187,7 @@ pub(super) fn begin(
 
 /// Makes lasting what the call staged, or forgets it.
 fn seal(transaction: &dyn Transaction, mut outcome: Outcome) -> Outcome {
-    let Outcome { result, notices, receipt } = &outcome;
+    let Outcome { result, notices, receipt, .. } = &outcome;
     match result {
         Ok(result) => {
             if let Err(diagnostic) = transaction.commit(&Ending { result, notices, receipt }) {
@@ -202,10 +203,10 @@ fn seal(transaction: &dyn Transaction, mut outcome: Outcome) -> Outcome {
 
 /// Holds what came out of a tool against what it declared and what it may cost.
 fn settle(tool: &InstalledTool, outcome: Outcome, bytes_in: u64) -> Outcome {
-    let Outcome { result, notices, mut receipt } = outcome;
+    let Outcome { result, form, notices, mut receipt } = outcome;
     let limits = &tool.limits;
     let result = result
-        .and_then(|value| check_result(tool, value, limits))
+        .and_then(|value| check_result(tool, value, form, limits))
         .map_err(|failure| bounded(failure, limits));
     receipt.bytes_in = bytes_in;
     receipt.bytes_out = result.as_ref().map_or(0, |(_, bytes)| *bytes);
@@ -214,18 +215,19 @@ fn settle(tool: &InstalledTool, outcome: Outcome, bytes_in: u64) -> Outcome {
         Ok(_) => bound_notices(notices, tool.feature.grants(), limits),
         Err(_) => Vec::new(),
     };
-    Outcome { result, notices, receipt }
+    Outcome { result, form, notices, receipt }
 }
 
 /// The result as the caller gets it, and its bytes as JSON.
 fn check_result(
     tool: &InstalledTool,
     value: Value,
+    form: ResultForm,
     limits: &Limits,
 ) -> Result<(Value, u64), Failure> {
     let most = limits.get(Limit::Result);
     let kind = tool.declaration().returns.as_ref().unwrap_or(&Type::Any);
-    let value = kind.check(value).map_err(|mismatches| {
+    let value = form.check(kind, value).map_err(|mismatches| {
         let problems = mismatches.into_iter().map(|each| each.into_diagnostic(Subject::Result));
         Failure {
             diagnostics: problems.map(|problem| tool.code.locate(problem)).collect(),

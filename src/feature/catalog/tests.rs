@@ -1,6 +1,7 @@
 use super::*;
 use crate::diagnostic::Blame;
 use crate::feature::call::{Failure, Receipt};
+use crate::feature::content::{Content, ContentBlock, ContentBody, ResultForm};
 use crate::feature::event::{EventBody, FeatureEvent, Level};
 use crate::feature::grant::HostPolicy;
 use crate::feature::hook::Decision;
@@ -332,6 +333,37 @@ fn words_for_the_model_need_the_grant_and_keep_the_bound() {
 }
 
 #[test]
+fn content_is_bounded_whole_and_its_value_is_held_against_the_type() {
+    let given = |returns: &str, structured: Option<Value>, most: u64| {
+        let mut declared = tool("t");
+        if !returns.is_empty() {
+            declared.returns = Some(Type::parse(returns).expect("a type"));
+        }
+        let block = ContentBlock::from(ContentBody::Text { text: "x".repeat(100) });
+        let content = Content { content: vec![block], structured };
+        let value = serde_json::to_value(content).expect("plain data");
+        let module = Module::new("user:a").tool(declared).running("t", move |_, _| Outcome {
+            form: ResultForm::Content,
+            ..success(value.clone())
+        });
+        let mut limits = Limits::default();
+        limits.set(Limit::Result, most).expect("below the ceiling");
+        let outcome = call(&under(HostPolicy::new(), limits, [module]), "t", json!({}));
+        let content = outcome.content();
+        outcome
+            .result
+            .map(|_| content.expect("it is content"))
+            .map_err(|why| why.diagnostics[0].code.to_string())
+    };
+    let fits = given("{ n: int, m?: int = 3 }", Some(json!({ "n": 1 })), 1_000).expect("it fits");
+    assert_eq!((fits.content.len(), fits.structured), (1, Some(json!({ "n": 1, "m": 3 }))));
+    assert_eq!(given("", None, 1_000).expect("nothing is promised").structured, None);
+    assert_eq!(given("{ n: int }", None, 1_000), Err("result/type".to_owned()));
+    assert_eq!(given("{ n: int }", Some(json!({})), 1_000), Err("result/missing".to_owned()));
+    assert_eq!(given("", None, 120), Err("limit/result".to_owned()));
+}
+
+#[test]
 fn a_failed_call_tells_the_model_nothing_beside_its_failure() {
     let policy = HostPolicy::new().grant(id("user:a"), capability("notify:model"));
     let module =
@@ -341,6 +373,7 @@ fn a_failed_call_tells_the_model_nothing_beside_its_failure() {
                 result: Err(failure),
                 notices: vec!["leak".into()],
                 receipt: Receipt::default(),
+                form: ResultForm::Value,
             }
         });
     let outcome = call(&under(policy, Limits::default(), [module]), "t", json!({}));

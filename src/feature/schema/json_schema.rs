@@ -4,7 +4,7 @@
 use super::{Field, FloatRange, IntRange, LengthRange, Parameters, RangeEnd, Type};
 use serde_json::{Map, Value, json};
 
-type Schema = Map<String, Value>;
+pub(super) type Schema = Map<String, Value>;
 
 impl Type {
     /// The JSON Schema of this type.
@@ -60,7 +60,7 @@ impl<'a> Part<'a> {
     }
 }
 
-fn schema(kind: &Type) -> Schema {
+pub(super) fn schema(kind: &Type) -> Schema {
     match kind {
         Type::Any => Schema::new(),
         Type::Null => typed("null"),
@@ -86,7 +86,7 @@ fn schema(kind: &Type) -> Schema {
     }
 }
 
-fn typed(name: &str) -> Schema {
+pub(super) fn typed(name: &str) -> Schema {
     Schema::from_iter([("type".to_owned(), name.into())])
 }
 
@@ -108,7 +108,7 @@ fn float(range: FloatRange) -> Schema {
     schema
 }
 
-fn sized(mut schema: Schema, length: LengthRange, min: &str, max: &str) -> Schema {
+pub(super) fn sized(mut schema: Schema, length: LengthRange, min: &str, max: &str) -> Schema {
     insert(&mut schema, min, Some(length.min()).filter(|&min| min > 0));
     insert(&mut schema, max, length.max());
     schema

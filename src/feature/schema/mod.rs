@@ -9,6 +9,7 @@
 mod check;
 mod cursor;
 mod error;
+mod form;
 mod habit;
 mod json_schema;
 mod literal;
@@ -24,7 +25,7 @@ mod tests;
 pub use error::TypeError;
 pub use literal::{parse_default, parse_default_prefix, parse_value, parse_value_prefix};
 pub use mismatch::{Mismatch, MismatchKind, Subject};
-pub use parameter::{Arguments, Parameter, Parameters};
+pub use parameter::{Arguments, ChoiceStyle, Labels, Parameter, Parameters};
 pub use range::{FloatRange, IntRange, LengthRange, RangeEnd};
 
 use serde_json::Value;

@@ -9,6 +9,7 @@ use crate::diagnostic::nearest;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// One parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,46 @@ pub struct Parameter {
     pub default: Option<Value>,
     /// What it is for; empty when nobody said.
     pub description: String,
+    /// What a person reads in a form, in the place of names.
+    pub labels: Labels,
+}
+
+/// What a person reads in a form, in the place of the names that a script uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Labels {
+    /// In the place of the parameter's name; empty where the name says enough.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// In the place of texts to choose from, by the text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, String>,
+    /// How the schema of a form says what stands for a text.
+    #[serde(skip_serializing_if = "ChoiceStyle::is_const")]
+    pub style: ChoiceStyle,
+}
+
+/// How the schema of a form says what stands for a text to choose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChoiceStyle {
+    /// A `const` with its `title` for each, as MCP has it since 2025-11-25.
+    #[default]
+    Const,
+    /// `enum` and `enumNames` side by side, which forms of before read.
+    EnumNames,
+}
+
+impl ChoiceStyle {
+    fn is_const(&self) -> bool {
+        *self == Self::Const
+    }
+}
+
+impl Labels {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Parameter {
@@ -93,8 +134,13 @@ impl Parameters {
 
     fn add_parameter(&mut self, line: Line<'_>) -> Result<(), TypeError> {
         let (kind, default) = settled(line.kind, line.default);
-        let parameter =
-            Parameter { name: line.path.to_owned(), kind, default, description: line.description };
+        let parameter = Parameter {
+            name: line.path.to_owned(),
+            kind,
+            default,
+            description: line.description,
+            labels: Labels::default(),
+        };
         let name = parameter.argument_name();
         if let Some(twin) = self.iter().find(|other| other.argument_name() == name) {
             let message = format!(
@@ -219,6 +265,13 @@ impl Parameters {
         self.list.is_empty()
     }
 
+    /// Says what a person reads in a form in the place of the names of a parameter that was added.
+    pub fn label(&mut self, name: &str, labels: Labels) {
+        if let Some(parameter) = self.list.iter_mut().find(|parameter| parameter.name == name) {
+            parameter.labels = labels;
+        }
+    }
+
     /// The parameter of that name in the script.
     pub fn get(&self, name: &str) -> Option<&Parameter> {
         self.list.iter().find(|parameter| parameter.name == name)
@@ -293,6 +346,8 @@ struct StoredLine {
     default: Option<Value>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     description: String,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    labels: Labels,
 }
 
 impl Serialize for Parameters {
@@ -304,6 +359,7 @@ impl Serialize for Parameters {
                 kind: parameter.kind.clone(),
                 default: parameter.default.clone(),
                 description: parameter.description.clone(),
+                labels: parameter.labels.clone(),
             });
             describe_fields(&parameter.kind, &parameter.name, &mut lines);
         }
@@ -327,8 +383,8 @@ fn describe_fields(kind: &Type, path: &str, lines: &mut Vec<StoredLine>) {
                 let path = nested(Step::Field(field.name.clone()));
                 if !field.description.is_empty() {
                     let (kind, description) = (field.kind.clone(), field.description.clone());
-                    let name = path.clone();
-                    lines.push(StoredLine { name, kind, default: None, description });
+                    let (name, labels) = (path.clone(), Labels::default());
+                    lines.push(StoredLine { name, kind, default: None, description, labels });
                 }
                 describe_fields(&field.kind, &path, lines);
             }
@@ -343,6 +399,7 @@ impl<'de> Deserialize<'de> for Parameters {
         for line in Vec::<StoredLine>::deserialize(deserializer)? {
             let added = parameters.add(&line.name, line.kind, line.default, line.description);
             added.map_err(D::Error::custom)?;
+            parameters.label(&line.name, line.labels);
         }
         parameters.finish().map_err(D::Error::custom)?;
         Ok(parameters)

@@ -7,6 +7,7 @@ use super::wanting;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Failure, Outcome};
 use crate::feature::catalog::{CallOptions, InstalledHook, InstalledTool, Ready};
+use crate::feature::content::{Content, ResultForm};
 use crate::feature::hook::{Decision, HookPoint};
 use crate::feature::hook_event::ToolEvent;
 use crate::feature::id::FeatureId;
@@ -215,7 +216,8 @@ impl Walk {
             Err(failure) => return Err(self.failed(place, failure)),
         };
         if let Decision::Answer { value } = decision {
-            let fitted = self.installed().and_then(|tool| tool.fit_result(value));
+            let fitted =
+                self.installed().and_then(|tool| tool.fit_result(value, ResultForm::Value));
             match fitted {
                 Ok(value) => decision = Decision::Answer { value },
                 Err(failure) => return Err(self.refuse(place, failure)),
@@ -328,6 +330,7 @@ pub(in crate::pod) fn after(
 ) {
     let point = HookPoint::PostToolCall;
     let Ok(result) = &outcome.result else { return };
+    let form = outcome.form;
     let wanted = wanting(&current.catalog, point, |hook| wants(hook, tool));
     if wanted.is_empty() {
         return;
@@ -339,16 +342,16 @@ pub(in crate::pod) fn after(
         let first = Told::new(shared, event.to_value())?;
         let (inner, name) = (round.clone(), tool.declaration().name.to_string());
         let (asked, told) = (wanted.clone(), first.clone());
-        let walked =
-            round.on_one_thread(&wanted, move || replacements(&inner, &name, &asked, event, told));
+        let walked = round
+            .on_one_thread(&wanted, move || replacements(&inner, &name, &asked, event, told, form));
         let replaced = walked.unwrap_or_else(|problem| Err(withheld_by_host(tool, problem)));
         let mut notices = round.notices();
-        if let Ok(Some((feature, _))) = &replaced {
+        if let Ok(Some((feature, ..))) = &replaced {
             notices.push(attributed(feature, "replaced the result"));
         }
         let decision = match &replaced {
             Ok(None) => Decision::Proceed,
-            Ok(Some((_, result))) => Decision::Replace { result: result.clone() },
+            Ok(Some((_, result, _))) => Decision::Replace { result: result.clone() },
             Err(failure) => Decision::Deny { reason: failure.to_string() },
         };
         round.record(&first, &decision, Vec::new())?;
@@ -359,7 +362,9 @@ pub(in crate::pod) fn after(
             outcome.notices.extend(notices);
             match replaced {
                 Ok(None) => {}
-                Ok(Some((_, result))) => outcome.result = Ok(result),
+                Ok(Some((_, result, form))) => {
+                    (outcome.result, outcome.form) = (Ok(result), form);
+                }
                 Err(failure) => outcome.result = Err(failure),
             }
         }
@@ -374,7 +379,8 @@ fn replacements(
     wanted: &[usize],
     mut event: ToolEvent,
     mut told: Told,
-) -> Result<Option<(FeatureId, Value)>, Failure> {
+    mut form: ResultForm,
+) -> Result<Option<(FeatureId, Value, ResultForm)>, Failure> {
     let mut replaced = None;
     for index in wanted {
         let hook = round.hook(*index);
@@ -382,8 +388,12 @@ fn replacements(
         let Decision::Replace { result } = round.ask(*index, &told).map_err(withheld)? else {
             continue;
         };
+        // What looks like content no more is a value like any other.
+        if Content::read(&result).is_none() {
+            form = ResultForm::Value;
+        }
         let fitted = match round.catalog().tool(tool) {
-            Some(tool) => tool.fit_result(result),
+            Some(tool) => tool.fit_result(result, form),
             None => Err(Diagnostic::host("host/lost", "the tool is not there any more").into()),
         };
         let result = fitted.map_err(|failure| {
@@ -393,7 +403,7 @@ fn replacements(
         event.result = Some(result.clone());
         let next = Told::new(&round.shared, event.to_value());
         told = next.map_err(|error| withheld(error.diagnostic().into()))?;
-        replaced = Some((hook.feature().clone(), result));
+        replaced = Some((hook.feature().clone(), result, form));
     }
     Ok(replaced)
 }

@@ -275,17 +275,17 @@ impl SessionLog {
     ///
     /// The file cannot be written.
     pub fn body_above(&self, value: &Value, most: usize) -> Result<Body, LogError> {
-        let mut text = value.to_string();
         let mut value = Cow::Borrowed(value);
         if let Some(redactor) = self.exposed.redactor()
-            && !redactor.held(&text).is_empty()
+            && !redactor.held(&value.to_string()).is_empty()
         {
             value = Cow::Owned(redactor.clean_value(value.into_owned()));
-            text = value.to_string();
         }
-        if text.len() <= most {
+        // Most values stand in the line, and are written there: here they are only measured.
+        if fits(&value, most) {
             return Ok(Body::Value(value.into_owned()));
         }
+        let text = value.to_string();
         let sha256 = hash_of(text.as_bytes());
         let path = self.folder.join(BODIES).join(&sha256);
         let bytes = text.len() as u64;
@@ -507,6 +507,22 @@ fn keep_synced(writer: &Arc<Writer>) {
     if let Err(reason) = thread {
         tracing::error!(%reason, "no thread could be started to bring the log to the disk");
     }
+}
+
+/// Whether `value` has at most `most` bytes as JSON. Keeps no text.
+fn fits(value: &Value, most: usize) -> bool {
+    struct Room(usize);
+    impl Write for Room {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(text.len()).ok_or(io::ErrorKind::WriteZero)?;
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    serde_json::to_writer(Room(most), value).is_ok()
 }
 
 /// A name that no other process of any time has.

@@ -22,6 +22,7 @@ pub(crate) fn module() -> Shared<Module> {
     outcome(&mut builder);
     decisions(&mut builder);
     assertions(&mut builder);
+    super::content::properties(&mut builder);
     builder.build()
 }
 

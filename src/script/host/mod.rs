@@ -4,6 +4,8 @@
 //! granted. The table knows modules that this host cannot provide as well, so that a script which
 //! asks for one gets a clear answer and not "unknown".
 
+pub(crate) mod ask;
+pub(crate) mod content;
 pub(crate) mod csv;
 pub(crate) mod date;
 pub(crate) mod diff;
@@ -105,9 +107,10 @@ pub(crate) fn modules() -> &'static [HostModule] {
     const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
-    static MODULES: [HostModule; 27] = [
+    static MODULES: [HostModule; 28] = [
         silent("emit", emit::module),
         silent("notify", notify::module),
+        open("content", content::module),
         open("csv", csv::module),
         open("date", date::module),
         open("diff", diff::module),
@@ -131,7 +134,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
         granted("secret", secret::module),
         open("url", url::module),
         granted("store", store::module),
-        absent("ask", &[]),
+        granted("ask", ask::module),
         absent("memory", &[]),
         absent("pod", &[]),
         absent("provider", &[("call", 2)]),

@@ -7,6 +7,7 @@ use crate::feature::capability::SecretName;
 use crate::feature::event::Silent;
 use crate::feature::grant::GrantSet;
 use crate::feature::id::FeatureId;
+use crate::feature::question::{Answers, Question};
 use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Scratch, Transaction};
 use crate::limit::{Limit, Limits};
@@ -34,6 +35,8 @@ pub(in crate::script::host) struct World {
     pub memory: u64,
     /// Ends the running call, as its caller does.
     pub stop: Arc<AtomicBool>,
+    /// What a person answered before.
+    pub answers: Answers,
     /// The module `http`, on whatever network.
     #[cfg(feature = "http")]
     pub http: Shared<Module>,
@@ -53,6 +56,8 @@ pub(in crate::script::host) struct Came {
     pub text: String,
     /// The bound that ended it.
     pub killed: Option<Limit>,
+    /// What it ended with, where a person has to answer first.
+    pub question: Option<Question>,
     pub spent: Spent,
     pub took: Duration,
 }
@@ -79,6 +84,7 @@ impl World {
             operations: 10_000_000,
             memory: 64 << 20,
             stop: Arc::new(AtomicBool::new(false)),
+            answers: Arc::new([]),
             #[cfg(feature = "http")]
             http: super::http::module(),
         }
@@ -119,6 +125,11 @@ impl World {
         self.run_on(script, Role::Tool, Arc::clone(&self.host) as Arc<dyn Transaction>)
     }
 
+    /// Runs a script as a hook.
+    pub fn run_as_hook(&self, script: &str) -> Came {
+        self.run_on(script, Role::Hook, Arc::clone(&self.host) as Arc<dyn Transaction>)
+    }
+
     /// Runs a script as a test of a feature runs.
     pub fn run_as_test(&self, script: &str) -> Came {
         self.run_on(script, Role::Test, Arc::new(Scratch::default()))
@@ -126,6 +137,9 @@ impl World {
 
     fn run_on(&self, script: &str, role: Role, transaction: Arc<dyn Transaction>) -> Came {
         let mut engine: Engine = super::text::trial::engine();
+        engine.register_static_module("ask", super::ask::module());
+        engine.register_static_module("content", super::content::module());
+        engine.register_global_module(super::global::module());
         engine.register_static_module("fs", super::fs::module());
         engine.register_static_module("exec", super::exec::module());
         engine.register_static_module("secret", super::secret::module());
@@ -140,7 +154,7 @@ impl World {
             limits: Arc::new(Limits::default()),
             sink: Arc::new(Silent),
             cancel: Cancel::default(),
-            answers: Arc::new([]),
+            answers: Arc::clone(&self.answers),
             conditions: Conditions { now: Some(0), seed: 1 },
             deadline,
             transaction,
@@ -155,13 +169,13 @@ impl World {
         let grants = Arc::new(GrantSet::of(grants));
         frame::enter(Frame::new(role, context, grants, Arc::from([])));
         let result = engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &tree);
-        frame::leave();
+        let question = frame::leave().question;
         let spent = meter::end();
         let text = match result {
             Ok(value) => format!("{value:?}"),
             Err(error) => said(&error),
         };
-        Came { text, killed: spent.killed, spent, took: begun.elapsed() }
+        Came { text, killed: spent.killed, question, spent, took: begun.elapsed() }
     }
 }
 

@@ -17,9 +17,9 @@ use crate::script::call::Instances;
 use crate::script::frame::Role;
 use crate::script::invoke::{Call, Given, Health, Invocation, MemoryBound, Returned, Runnable};
 use crate::script::meter;
+use crate::script::runtime::ToolResult;
 use crate::script::sandbox::Sandbox;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::net::Shutdown;
@@ -205,7 +205,7 @@ impl Server {
         let arguments = Given::Arguments(order.arguments);
         misbehave(call.function());
         let run = AssertUnwindSafe(|| match order.role {
-            Role::Tool => ended(call.run::<Value>(instances, &arguments)),
+            Role::Tool => ended(call.run::<ToolResult>(instances, &arguments)),
             Role::Hook => ended(call.run::<Decision>(instances, &arguments)),
             Role::Test => ended(call.run::<()>(instances, &arguments)),
         });

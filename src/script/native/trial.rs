@@ -16,7 +16,7 @@ pub(crate) fn ours() -> Engine {
     let mut engine = Engine::new_raw();
     engine.set_max_strings_interned(0);
     engine.register_global_module(super::package());
-    engine.on_progress(|_| meter::tick().map(|limit| Dynamic::from(meter::Kill(limit))));
+    engine.on_progress(|_| meter::tick().map(|end| Dynamic::from(meter::Kill(end))));
     engine
 }
 

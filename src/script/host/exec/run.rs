@@ -4,7 +4,7 @@ use super::group::{Ended, Ending, Group};
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, CapabilityError, ProgramName};
 use crate::feature::transaction::Act;
-use crate::script::frame::{self, Native, ask_host, error, refusal};
+use crate::script::frame::{self, Native, error, refusal};
 use crate::script::host::{require, workspace};
 use crate::script::meter;
 use crate::script::outside;
@@ -69,7 +69,7 @@ fn start(
     meter::reserve(options.most.saturating_mul(4))?;
     // The log is longer by them for good.
     meter::charge(arguments.iter().map(|argument| argument.len() as u64).sum())?;
-    ask_host(|host| host.act(&record))?;
+    frame::act(&record)?;
     let group = Group::start(&mut command).map_err(|reason| {
         let message = format!("`{program}` cannot be started: {reason}");
         refusal(Diagnostic::operator("exec/failed", message))

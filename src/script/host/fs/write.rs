@@ -11,7 +11,7 @@ use super::read::WINDOW;
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::FsAccess;
 use crate::feature::transaction::Act;
-use crate::script::frame::{Native, ask_host, refusal};
+use crate::script::frame::{self, Native, refusal};
 use crate::script::meter;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
@@ -139,7 +139,7 @@ fn record(act: Act) -> Native {
         Act::Exec { .. } | Act::Http { .. } => 0,
     };
     meter::charge(COST + length)?;
-    ask_host(|host| host.act(&act))
+    frame::act(&act)
 }
 
 /// Writes `bytes`, and pays for them piece by piece.

@@ -123,6 +123,8 @@ pub(super) fn answered(
     let sent =
         Sent { method: method.to_owned(), url: target.as_str().to_owned(), headers: shown, body };
     frame::with(|frame| {
+        // As the request itself would.
+        frame.acted();
         frame.requests().sent.push(sent);
         let Some(canned) = find(frame, target) else { return Err(none(target)) };
         let Canned { status, headers, body, .. } = canned.clone();

@@ -195,7 +195,7 @@ fn record(hop: &Hop, headers: &[Header], shown: &str, bytes: usize) -> Native {
     };
     // The log is longer by it for good.
     meter::charge(shown.len() as u64)?;
-    ask_host(|host| host.act(&act))
+    frame::act(&act)
 }
 
 /// The lines before the body.

@@ -30,7 +30,7 @@ pub(in crate::script::host) fn engine() -> Engine {
     }
     engine.set_max_strings_interned(0);
     engine.set_max_expr_depths(200, 200);
-    engine.on_progress(|_| meter::tick().map(|limit| Dynamic::from(meter::Kill(limit))));
+    engine.on_progress(|_| meter::tick().map(|end| Dynamic::from(meter::Kill(end))));
     engine
 }
 
