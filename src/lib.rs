@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod limit;
 
+pub mod builtin;
 pub mod feature;
 pub mod script;
 

@@ -65,6 +65,7 @@ fn uses_only(module: &str, allowed: &[&str]) {
         "diagnostic",
         "limit",
         "private",
+        "builtin",
         "config",
         "feature",
         "script",
@@ -90,14 +91,16 @@ fn arrows_point_one_way() {
     uses_only("diagnostic", &[]);
     uses_only("limit", &[]);
     uses_only("private", &[]);
+    uses_only("builtin", &[]);
     uses_only("feature", &["diagnostic", "limit"]);
-    uses_only("script", &["diagnostic", "limit", "feature"]);
+    uses_only("script", &["diagnostic", "limit", "feature", "builtin"]);
     uses_only("config", &["diagnostic", "limit", "private", "feature", "store"]);
     uses_only("store", &["diagnostic", "limit", "private", "feature"]);
     uses_only("secret", &["diagnostic", "private", "feature"]);
     uses_only("pod", &["diagnostic", "limit", "private", "feature", "store", "secret"]);
     uses_only("mcp", &["diagnostic", "limit", "feature", "pod"]);
-    let core = ["diagnostic", "limit", "config", "feature", "script", "store", "secret", "pod"];
+    let core =
+        ["diagnostic", "limit", "builtin", "config", "feature", "script", "store", "secret", "pod"];
     uses_only("workspace", &[&core[..], &["private"]].concat());
     uses_only("cli", &[&core[..], &["workspace", "mcp"]].concat());
 }

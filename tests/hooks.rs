@@ -56,6 +56,7 @@ fn pod(state: &Path, features: &[PathBuf], grants: &[String]) -> Pod {
     let registry = FeatureRegistryBuilder::new(policy).limits(limits);
     let catalog = builder.into_iter().fold(registry, FeatureRegistryBuilder::module);
     let options = PodOptions {
+        project: None,
         state: state.to_owned(),
         session: "s".into(),
         durability: Durability::Group,

@@ -5,6 +5,8 @@
 mod annotations;
 mod architecture;
 mod attacks;
+#[cfg(unix)]
+mod built_ins;
 mod cli;
 mod client;
 mod docs;

@@ -118,6 +118,7 @@ fn pod(folder: &TempDir, address: SocketAddr) -> Pod {
     let grants = [format!("http={address}"), format!("secret=KEY@{address}")];
     let catalog = installed(&runtime, &path, &grants);
     let options = PodOptions {
+        project: None,
         state: folder.path().join("state"),
         session: "default".into(),
         durability: Durability::Group,

@@ -2,7 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "looks for the scripts")]
 
-use peasy::feature::descriptor::ToolDeclaration;
+use peasy::builtin;
+use peasy::feature::descriptor::{FeatureRuntimeKind, ToolDeclaration};
 use peasy::feature::id::FeatureSource;
 use peasy::limit::Limits;
 use peasy::script::runtime::{Location, ScriptRuntime};
@@ -49,6 +50,31 @@ fn every_script_is_an_example_to_copy() {
                 tool.name,
                 if is_free { "" } else { " with a result" }
             );
+        }
+    }
+}
+
+/// What is built in is read as any script is, without a warning, and its tests pass.
+#[test]
+fn every_built_in_feature_reads_and_passes_its_tests() {
+    let limits = Limits::default();
+    let runtime = ScriptRuntime::new(&limits).expect("the test binary counts its allocations");
+    let locations: Vec<_> = builtin::names().map(Location::built_in).collect();
+    for (name, outcome) in builtin::names().zip(runtime.read(&locations)) {
+        assert_eq!(outcome.diagnostics, [], "{name}");
+        let script = outcome.script.expect("a feature without errors");
+        assert_eq!(script.descriptor.id.to_string(), format!("{}{name}", builtin::PREFIX));
+        assert_eq!(script.descriptor.runtime, FeatureRuntimeKind::Builtin);
+        let results = runtime.test(&script, &TestRun { filter: None, limits: &limits });
+        assert!(results.len() >= 2, "{name} has {} tests", results.len());
+        for result in &results {
+            assert_eq!(result.failure, None, "{name}: {}", result.name);
+        }
+        for tool in &script.descriptor.tools {
+            assert!(!tool.examples.is_empty(), "{name}: `{}` has no example", tool.name);
+            assert!(!tool.requires.is_empty(), "{name}: `{}` needs no grant", tool.name);
+            let described = tool.parameters.iter().all(|one| !one.description.is_empty());
+            assert!(described, "{name}: a parameter of `{}` is not explained", tool.name);
         }
     }
 }

@@ -111,6 +111,7 @@ impl Place {
 
 fn options(folder: &Path) -> PodOptions {
     PodOptions {
+        project: None,
         state: folder.join("state"),
         session: "default".into(),
         durability: Durability::Never,

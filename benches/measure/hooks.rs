@@ -81,6 +81,7 @@ pub fn take(report: &mut Report) -> Result<()> {
 fn open(host: &Host, state: &Path, features: &[(&str, &str)]) -> Result<Pod> {
     let catalog = host.catalog(features)?;
     let options = PodOptions {
+        project: None,
         state: state.to_owned(),
         session: "bench".to_owned(),
         durability: Durability::Group,

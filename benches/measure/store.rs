@@ -100,6 +100,7 @@ pub fn take(report: &mut Report) -> Result<()> {
 fn open(host: &Host, state: &Path, durability: Durability) -> Result<Pod> {
     let catalog = host.catalog(&[("store", FEATURE)])?;
     let options = PodOptions {
+        project: None,
         state: state.to_owned(),
         session: "bench".to_owned(),
         durability,

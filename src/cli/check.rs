@@ -62,7 +62,10 @@ pub fn run(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<
 
 fn execute(arguments: &CheckArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let ListingArguments { places, json } = &arguments.listing;
-    let workspace = workspace::read(&places.paths, &arguments.policy.limits)?;
+    let mut workspace = workspace::read(&places.paths, &arguments.policy.limits)?;
+    if places.paths.is_empty() {
+        workspace.leave_out_built_ins();
+    }
     if !json {
         workspace.require_some()?;
     }

@@ -103,7 +103,10 @@ fn remedy<'a>(feature: &'a FeatureDescriptor, problem: &Diagnostic) -> Option<Re
         return Some(Remedy::Trust);
     }
     let mut capabilities = feature.requests.iter().map(|request| &request.capability);
-    let asked = capabilities.find(|capability| says(&grant_command(id, capability)));
+    // What leaves its scope open is for the person to say in words of their own.
+    let is_asked =
+        |capability: &&Capability| !capability.is_open() && says(&grant_command(id, capability));
+    let asked = capabilities.find(is_asked);
     asked.map(Remedy::Grant)
 }
 

@@ -7,7 +7,7 @@ use super::workspace::folders;
 use super::{Exit, usage};
 use crate::config::policy::{Change, Policy, change};
 use crate::diagnostic::Diagnostic;
-use crate::feature::capability::{Capability, CapabilityError};
+use crate::feature::capability::Capability;
 use clap::Args;
 
 /// Lets a feature do what it asks for.
@@ -78,6 +78,13 @@ fn show(found: &Found, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let granted: Vec<_> = policy.granted(&found.subject).collect();
     output.say(paint(BOLD, &found.subject.id));
     for wanted in &found.requests {
+        let parts: Vec<_> = granted.iter().filter(|grant| wanted.covers(grant)).collect();
+        if wanted.is_open() && !parts.is_empty() {
+            for part in parts {
+                output.say(format_args!("  {part}  granted"));
+            }
+            continue;
+        }
         let has = granted.iter().any(|grant| grant.covers(wanted));
         let harmless = wanted.is_harmless();
         let state = match (has, harmless) {
@@ -85,7 +92,10 @@ fn show(found: &Found, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
             (false, true) => "harmless: yours have it, those of a trusted project as well",
             (false, false) => "asked for",
         };
-        output.say(format_args!("  {wanted}  {state}"));
+        match wanted {
+            Capability::Open(open) => output.say(format_args!("  {}  {state}", open.form())),
+            _ => output.say(format_args!("  {wanted}  {state}")),
+        }
     }
     for grant in granted
         .iter()
@@ -123,7 +133,7 @@ pub fn revoke(arguments: &RevokeCommand, output: &mut Output) -> Result<Exit, Bo
 
 fn parse(texts: &[String]) -> Result<Vec<Capability>, Box<Diagnostic>> {
     let parse =
-        |text: &String| text.parse().map_err(|reason: CapabilityError| split(&reason).into());
+        |text: &String| Capability::with_scope(text).map_err(|reason| split(&reason).into());
     texts.iter().map(parse).collect()
 }
 

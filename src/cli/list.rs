@@ -3,13 +3,20 @@
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, first_line, paint, safe};
 use super::workspace::{self, inactive};
 use super::{Exit, ListingArguments, PolicyArguments, refused_as_json};
+use crate::builtin;
 use crate::diagnostic::{Diagnostic, shell_word};
+use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration};
+use crate::feature::grant::HostPolicy;
+use crate::feature::id::FeatureSource;
 use crate::feature::report::{CapabilityDenial, FeatureInstallReport, FeatureState};
-use crate::workspace::ReadFeature;
+use crate::script::runtime::Location;
+use crate::workspace::{ReadFeature, Workspace};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::{Display, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Lists features: their tools, their hooks, what they were granted and why not more.
 #[derive(Debug, Args)]
@@ -17,12 +24,16 @@ use std::fmt::{Display, Write};
 Examples:
   peasy list                           the features of this project and your own
   peasy list .peasy/features/ --trust  a folder, as if it were your own
+  peasy list --all                     what is built in as well
   peasy list --json | jq '.features[].report.tools'")]
 pub struct ListArguments {
     #[command(flatten)]
     listing: ListingArguments,
     #[command(flatten)]
     policy: PolicyArguments,
+    /// List what is built in as well, granted something or not.
+    #[arg(long)]
+    all: bool,
 }
 
 /// What `--json` prints.
@@ -63,24 +74,57 @@ pub fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<D
 fn execute(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let ListingArguments { places, json } = &arguments.listing;
     let workspace = workspace::read(&places.paths, &arguments.policy.limits)?;
-    if !json {
+    if !json && !arguments.all {
         workspace.require_some()?;
     }
     let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
-    let all = workspace.features.iter().map(|read| (read, workspace.report_of(read, &catalog)));
+    let off = built_in_and_off(&workspace);
+    let built_in = match arguments.all {
+        // They are no part of what runs, so they stand for themselves.
+        true if !off.is_empty() => Some(workspace::read(&off, &arguments.policy.limits)?),
+        _ => None,
+    };
+    let built_in_catalog = built_in.as_ref().map(|read| read.install(HostPolicy::new(), None));
+    let reported = |workspace: &'_ Workspace, catalog: &'_ Catalog| -> Vec<_> {
+        let features = workspace.features.iter();
+        features
+            .map(|read| (Arc::clone(read), workspace.report_of(read, catalog).cloned()))
+            .collect()
+    };
+    let mut all = reported(&workspace, &catalog);
+    if let Some((built_in, catalog)) = built_in.as_ref().zip(built_in_catalog.as_ref()) {
+        all.extend(reported(built_in, catalog));
+    }
     if *json {
-        let features = all.map(|(read, report)| entry(read, report)).collect();
+        let features = all.iter().map(|(read, report)| entry(read, report.as_ref())).collect();
         output.say_json(&Listing { features, problems: &workspace.problems });
     } else {
-        for (index, (read, report)) in all.enumerate() {
+        for (index, (read, report)) in all.iter().enumerate() {
             if index > 0 {
                 output.say("");
             }
-            output.say(describe(read, report).trim_end());
+            output.say(describe(read, report.as_ref()).trim_end());
         }
-        workspace::tell_problems(&workspace, output);
+        if places.paths.is_empty() && !arguments.all && !off.is_empty() {
+            let names: Vec<_> = off.iter().map(|name| name.display().to_string()).collect();
+            let line = format!("built in, and off: {}; see `peasy list --all`", names.join(", "));
+            output.say(format_args!("\n{}", paint(DIM, line)));
+        }
+        if !arguments.all {
+            workspace::tell_problems(&workspace, output);
+        }
     }
-    Ok(Exit::of_first(&workspace.problems))
+    // What is built in is there, if nothing else is.
+    let problems =
+        workspace.problems.iter().filter(|one| !arguments.all || one.code != "cli/no-features");
+    Ok(Exit::of_first(&problems.cloned().collect::<Vec<_>>()))
+}
+
+/// What is built in and not among the features that were read.
+fn built_in_and_off(workspace: &Workspace) -> Vec<PathBuf> {
+    let is_read = |path: &PathBuf| workspace.features.iter().any(|one| one.location.path == *path);
+    let all = builtin::names().map(|name| Location::built_in(name).path);
+    all.filter(|path| !is_read(path)).collect()
 }
 
 fn entry<'a>(read: &'a ReadFeature, report: Option<&'a FeatureInstallReport>) -> Entry<'a> {
@@ -96,6 +140,7 @@ fn entry<'a>(read: &'a ReadFeature, report: Option<&'a FeatureInstallReport>) ->
 
 fn describe(read: &ReadFeature, report: Option<&FeatureInstallReport>) -> String {
     match (read.script(), report) {
+        (Some(script), Some(report)) if is_off(read, report) => off(&script.descriptor, report),
         (Some(script), Some(report)) => {
             let mut lines = Lines(head(&script.descriptor, report, &read.path()));
             contributions(&script.descriptor, report, &mut lines);
@@ -104,6 +149,26 @@ fn describe(read: &ReadFeature, report: Option<&FeatureInstallReport>) -> String
         }
         _ => broken(read),
     }
+}
+
+/// Whether it is built in and was granted nothing.
+fn is_off(read: &ReadFeature, report: &FeatureInstallReport) -> bool {
+    read.location.source == FeatureSource::Builtin && report.state == FeatureState::Inactive
+}
+
+/// What a feature would offer that is built in and off, and what turns it on.
+fn off(descriptor: &FeatureDescriptor, report: &FeatureInstallReport) -> String {
+    let mut lines = Lines(format!("{}  {}\n", paint(BOLD, &descriptor.id), paint(DIM, "off")));
+    let _ = writeln!(lines.0, "  {}", first_line(&descriptor.description));
+    let names: Vec<_> = descriptor.tools.iter().map(|tool| tool.name.as_str()).collect();
+    lines.add("offers", names.join(", "));
+    for denial in &report.denied {
+        let asked =
+            descriptor.requests.iter().find(|request| request.capability == denial.capability);
+        let reason = asked.map(|request| first_line(&request.reason)).unwrap_or_default();
+        lines.add("wants", format_args!("`{}`: {reason}", denial.command));
+    }
+    lines.0
 }
 
 /// Lines of a listing, each with a word in front.

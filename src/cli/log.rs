@@ -134,6 +134,7 @@ pub(super) fn folder_of(session: &str) -> Result<PathBuf, Box<Diagnostic>> {
 
 fn options(session: &str) -> Result<PodOptions, Box<Diagnostic>> {
     Ok(PodOptions {
+        project: None,
         closed: Vec::new(),
         state: folders()?.state,
         session: session.to_owned(),

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::feature::capability::{Capability, CapabilityError};
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
-use crate::feature::id::FeatureId;
+use crate::feature::id::{FeatureId, FeatureSource};
 use crate::limit::{Limit, Limits};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -151,13 +151,17 @@ fn parse_grant(
 ) -> Result<(FeatureId, Capability), Box<Diagnostic>> {
     if let Some((name, rest)) = given.split_once('=') {
         let named = named(name, features);
-        let is_name = !named.is_empty() || given.parse::<Capability>().is_err();
+        let is_name = !named.is_empty() || Capability::with_scope(given).is_err();
         if is_name {
             let capability = capability(rest)?;
             return Ok((one(name, &named, features)?, capability));
         }
     }
     let capability = capability(given)?;
+    // What is built in is named where it is meant.
+    let is_own = |feature: &&&FeatureDescriptor| *feature.id.source() != FeatureSource::Builtin;
+    let own: Vec<_> = features.iter().filter(is_own).copied().collect();
+    let features = if own.is_empty() { features } else { own.as_slice() };
     match features {
         [only] => Ok((only.id.clone(), capability)),
         [] => Err(usage(format!("there is no feature to grant `{capability}` to")).into()),
@@ -171,7 +175,7 @@ fn parse_grant(
 }
 
 fn capability(text: &str) -> Result<Capability, Box<Diagnostic>> {
-    text.parse::<Capability>().map_err(|reason| {
+    Capability::with_scope(text).map_err(|reason| {
         match reason {
             CapabilityError::Implied(_) => {
                 usage(format!("`{text}` is not granted on its own: it comes with trust"))

@@ -95,6 +95,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// There is no such store, it is in use or cannot be read, or a value is no JSON.
 pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let options = PodOptions {
+        project: None,
         closed: Vec::new(),
         state: folders()?.state,
         session: String::new(),

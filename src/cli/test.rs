@@ -69,8 +69,11 @@ pub fn run(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<D
 
 fn execute(arguments: &TestArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let ListingArguments { places, json } = &arguments.listing;
-    let workspace =
+    let mut workspace =
         workspace::read_to_call(&places.paths, &arguments.limits, arguments.isolation.isolate)?;
+    if places.paths.is_empty() {
+        workspace.leave_out_built_ins();
+    }
     if !json {
         workspace.require_some()?;
     }

@@ -16,7 +16,7 @@ use crate::pod::session::Recovered;
 use crate::pod::{Pod, PodOptions};
 use crate::script::runtime::{RuntimeError, ScriptRuntime};
 use crate::secret::Secrets;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, place};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -129,6 +129,7 @@ pub(super) fn open_pod(
         output.tell_picture(&warning, None);
     }
     let options = PodOptions {
+        project: place::project(),
         closed: Folders::all_of_user(),
         secrets: Some(Secrets::new(folders.config)),
         state: folders.state,

@@ -186,6 +186,11 @@ impl Policy {
         self.entries.iter().find(|entry| entry.is_of(feature))
     }
 
+    /// Whether the feature may run at all.
+    pub fn is_enabled(&self, feature: &Subject) -> bool {
+        self.entry(feature).is_none_or(|entry| !entry.disabled)
+    }
+
     /// What the feature was granted by name, for the text that it has now.
     pub fn granted<'a>(&'a self, feature: &'a Subject) -> impl Iterator<Item = &'a Capability> {
         let grants = self.entry(feature).into_iter().flat_map(|entry| &entry.grants);
@@ -409,8 +414,12 @@ fn folder(key: &str, text: Option<&str>) -> Result<PathBuf, String> {
 fn entry(table: &Table) -> Result<Entry, String> {
     let text = |key: &str| table.get(key).and_then(Item::as_str);
     let id = text("id").ok_or("a `[[feature]]` has no `id`")?;
-    let id = id.parse().map_err(|error| format!("{error}"))?;
-    let root = folder("root", text("root"))?;
+    let id: FeatureId = id.parse().map_err(|error| format!("{error}"))?;
+    let root = match (id.source(), text("root")) {
+        // What is built in lies in no folder.
+        (FeatureSource::Builtin, None) => PathBuf::new(),
+        (_, root) => folder("root", root)?,
+    };
     let disabled = table.get("disabled").map_or(Ok(false), |item| {
         item.as_bool().ok_or("`disabled` is neither `true` nor `false`")
     })?;
@@ -430,7 +439,7 @@ fn entry(table: &Table) -> Result<Entry, String> {
 }
 
 fn grant(value: &Value) -> Result<Grant, String> {
-    let capability = |text: &str| text.parse::<Capability>().map_err(|error| error.to_string());
+    let capability = |text: &str| Capability::with_scope(text).map_err(|error| error.to_string());
     if let Some(text) = value.as_str() {
         return Ok(Grant { capability: capability(text)?, digest: None });
     }
@@ -491,7 +500,9 @@ fn set(table: &mut Table, entry: &Entry) {
     let before = self::entry(table).ok();
     if before.is_none() {
         table["id"] = toml_edit::value(entry.id.to_string());
-        table["root"] = toml_edit::value(entry.root.display().to_string());
+        if !entry.root.as_os_str().is_empty() {
+            table["root"] = toml_edit::value(entry.root.display().to_string());
+        }
     }
     if before.as_ref().is_some_and(|before| before.disabled) != entry.disabled {
         match entry.disabled {
@@ -673,6 +684,7 @@ mod tests {
             "[[feature]]\nroot = \"/\"",
             "[[feature]]\nid = \"nobody\"\nroot = \"/\"",
             "[[feature]]\nid = \"user:a\"\nroot = \"/\"\ngrants = [\"htpt=a\"]",
+            "[[feature]]\nid = \"builtin:exec\"\ngrants = [\"exec\"]",
             "[[feature]]\nid = \"user:a\"\nroot = \"/\"\ngrant = []",
             "[feature]\nid = 1",
             "trust = []",

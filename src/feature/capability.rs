@@ -129,6 +129,41 @@ word! {
     }
 }
 
+/// A power whose scope a request may leave to the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scoped {
+    /// Which files are read.
+    FsRead,
+    /// Which files are written.
+    FsWrite,
+    /// Which programs are run.
+    Exec,
+    /// Which hosts are reached.
+    Http,
+}
+
+impl Scoped {
+    /// The power without its scope: `fs:read`.
+    pub fn head(self) -> &'static str {
+        match self {
+            Self::FsRead => "fs:read",
+            Self::FsWrite => "fs:write",
+            Self::Exec => "exec",
+            Self::Http => "http",
+        }
+    }
+
+    /// How it is written with a scope: `fs:read=GLOB`.
+    pub fn form(self) -> &'static str {
+        match self {
+            Self::FsRead => "fs:read=GLOB",
+            Self::FsWrite => "fs:write=GLOB",
+            Self::Exec => "exec=PROGRAM",
+            Self::Http => "http=HOST",
+        }
+    }
+}
+
 /// One power of the host, as asked for or as granted.
 ///
 /// `tool` and `hook:POINT` are not among them: declaring a tool or a hook is the request.
@@ -171,6 +206,9 @@ pub enum Capability {
     Pod(PodAct),
     /// `hook:pre_tool_call:rewrite`, `hook:post_tool_call:replace`.
     Hook(HookPower),
+    /// `fs:read`, `exec`, … without a scope: whatever of it the user grants by name. Only features that
+    /// are built in may ask for it, and nobody is granted it as it stands.
+    Open(Scoped),
 }
 
 /// Why a text is not a capability.
@@ -304,7 +342,37 @@ impl Capability {
             (Self::Secret { name: a, host: p }, Self::Secret { name: b, host: q }) => {
                 a == b && p.covers(q)
             }
+            (Self::Open(open), other) => Some(*open) == other.scoped(),
             (a, b) => a == b,
+        }
+    }
+
+    /// Whether it leaves its scope to the user.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// The power of which it is a part, where a request may leave the scope to the user.
+    fn scoped(&self) -> Option<Scoped> {
+        Some(match self {
+            Self::Open(open) => *open,
+            Self::Fs { access: FsAccess::Read, .. } => Scoped::FsRead,
+            Self::Fs { access: FsAccess::Write, .. } => Scoped::FsWrite,
+            Self::Exec(_) => Scoped::Exec,
+            Self::Http(_) => Scoped::Http,
+            _ => return None,
+        })
+    }
+
+    /// Reads a capability that says its scope, as every request of a script and every grant does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::from_str`], and where the scope is left open.
+    pub fn with_scope(text: &str) -> Result<Self, CapabilityError> {
+        match text.parse()? {
+            Self::Open(open) => Err(explain(text, open.head())),
+            capability => Ok(capability),
         }
     }
 
@@ -344,6 +412,9 @@ impl Capability {
             Self::Memory(_) => "memory",
             Self::Pod(_) => "pod",
             Self::Hook(_) => "hook",
+            Self::Open(Scoped::FsRead | Scoped::FsWrite) => "fs",
+            Self::Open(Scoped::Exec) => "exec",
+            Self::Open(Scoped::Http) => "http",
         }
     }
 
@@ -401,6 +472,7 @@ impl fmt::Display for Capability {
             Self::Pod(PodAct::Restore) => f.write_str("pod:restore"),
             Self::Hook(HookPower::RewriteArguments) => f.write_str("hook:pre_tool_call:rewrite"),
             Self::Hook(HookPower::ReplaceResult) => f.write_str("hook:post_tool_call:replace"),
+            Self::Open(open) => f.write_str(open.head()),
         }
     }
 }
@@ -441,6 +513,10 @@ fn parse_plain(head: &str) -> Option<Result<Capability, CapabilityError>> {
         "pod:restore" => Capability::Pod(PodAct::Restore),
         "hook:pre_tool_call:rewrite" => Capability::Hook(HookPower::RewriteArguments),
         "hook:post_tool_call:replace" => Capability::Hook(HookPower::ReplaceResult),
+        "fs:read" => Capability::Open(Scoped::FsRead),
+        "fs:write" => Capability::Open(Scoped::FsWrite),
+        "exec" => Capability::Open(Scoped::Exec),
+        "http" => Capability::Open(Scoped::Http),
         _ => return None,
     }))
 }

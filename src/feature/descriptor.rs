@@ -111,7 +111,7 @@ impl FeatureDescriptor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureRuntimeKind {
-    /// Rust code in this program.
+    /// A part of this program.
     Builtin,
     /// A Rhai script.
     Script,

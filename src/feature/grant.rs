@@ -33,6 +33,12 @@ impl GrantSet {
         self.0.iter().any(|grant| grant.covers(wanted))
     }
 
+    /// Whether the grants are enough for a contribution that requires `wanted`: where it leaves the scope
+    /// to the user, any will do.
+    pub fn meets(&self, wanted: &Capability) -> bool {
+        self.covers(wanted) || (wanted.is_open() && self.0.iter().any(|grant| wanted.covers(grant)))
+    }
+
     /// Whether any grant opens the host module of that name, as `granted("http")` asks.
     pub fn opens(&self, module: &str) -> bool {
         self.0.iter().any(|grant| grant.module() == Some(module))
@@ -61,6 +67,8 @@ pub enum Verdict {
         /// Why not all.
         denial: CapabilityDenial,
     },
+    /// What the user chose, where the request leaves that to the user.
+    Chosen(Vec<Capability>),
     /// Nothing.
     Denied(CapabilityDenial),
 }
@@ -136,12 +144,17 @@ impl HostPolicy {
     /// Decides about one request of `feature`. Has no effects.
     pub fn decide(&self, feature: &FeatureId, request: &CapabilityRequest) -> Verdict {
         let wanted = &request.capability;
-        let named: Vec<_> = self.granted.get(feature).into_iter().flatten().collect();
+        // A grant says what it is for: one that leaves it open gives nothing.
+        let named = self.granted.get(feature).into_iter().flatten();
+        let named: Vec<_> = named.filter(|grant| !grant.is_open()).collect();
         let harmless = wanted.is_harmless() && self.is_trusted(feature);
         if harmless || named.iter().any(|grant| grant.covers(wanted)) {
             return Verdict::Granted;
         }
         let parts: BTreeSet<_> = named.iter().filter_map(|grant| grant.narrow(wanted)).collect();
+        if wanted.is_open() && !parts.is_empty() {
+            return Verdict::Chosen(parts.into_iter().collect());
+        }
         let denial = denial(feature, wanted, request.need, &parts);
         match parts.is_empty() {
             true => Verdict::Denied(denial),
@@ -172,7 +185,11 @@ pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
     if capability.is_harmless() && !is_own {
         return trust_command(feature);
     }
-    format!("peasy grant {} {}", command_name(feature), shell_word(&capability.to_string()))
+    let scope = match capability {
+        Capability::Open(open) => open.form().to_owned(),
+        _ => shell_word(&capability.to_string()),
+    };
+    format!("peasy grant {} {scope}", command_name(feature))
 }
 
 /// The command that allows all of these to `feature`.
@@ -284,6 +301,27 @@ mod tests {
     }
 
     #[test]
+    fn a_request_may_leave_the_scope_to_the_user_and_a_grant_may_not() {
+        let policy = HostPolicy::new()
+            .grant(id("builtin:exec"), capability("exec=git"))
+            .grant(id("builtin:exec"), capability("exec=make"))
+            .grant(id("builtin:exec"), capability("fs:read=**"));
+        let chosen = Verdict::Chosen(vec![capability("exec=git"), capability("exec=make")]);
+        assert_eq!(decide(&policy, "builtin:exec", "exec"), chosen);
+        let wide = HostPolicy::new().grant(id("builtin:exec"), capability("exec"));
+        for wanted in ["exec", "exec=git"] {
+            let Verdict::Denied(denial) = decide(&wide, "builtin:exec", wanted) else {
+                panic!("a grant without a scope gives nothing: {wanted}")
+            };
+            let form = if wanted == "exec" { "exec=PROGRAM" } else { wanted };
+            assert_eq!(denial.command, format!("peasy grant builtin:exec {form}"));
+        }
+        let grants = GrantSet::of([capability("exec=git")]);
+        assert!(grants.meets(&capability("exec")) && !grants.covers(&capability("exec")));
+        assert!(!grants.meets(&capability("http")) && !grants.meets(&capability("exec=make")));
+    }
+
+    #[test]
     fn a_denial_carries_the_command_that_ends_it() {
         let Verdict::Denied(denial) = decide(&HostPolicy::new(), "project:a", "fs:read=it's/**")
         else {
@@ -330,22 +368,27 @@ mod tests {
         fn no_verdict_exceeds_request_or_policy(
             listed in prop::sample::subsequence(vec![
                 "store", "store:read", "http=*.example.com", "http=a.example.com:443",
-                "http=example.org", "fs:read=src/**", "fs:read=src/*/a", "exec=git",
+                "http=example.org", "fs:read=src/**", "fs:read=src/*/a", "exec=git", "exec", "http",
             ], 0..5),
             wanted in prop::sample::select(vec![
                 "store", "http=a.example.com", "http=*.a.example.com", "http=*.example.com:443",
-                "fs:read=src/b/a", "fs:read=**", "exec=git", "ask",
+                "fs:read=src/b/a", "fs:read=**", "exec=git", "ask", "exec", "http", "fs:read",
             ]),
         ) {
             let feature = id("project:a");
             let policy = listed.iter().fold(HostPolicy::new(), |policy, text| {
                 policy.grant(feature.clone(), capability(text))
             });
-            let named = GrantSet::of(listed.iter().map(|text| capability(text)));
+            let named = listed.iter().map(|text| capability(text)).filter(|one| !one.is_open());
+            let named = GrantSet::of(named);
             match decide(&policy, "project:a", wanted) {
                 Verdict::Granted => prop_assert!(named.covers(&capability(wanted))),
                 Verdict::Narrowed { granted, .. } => for part in granted {
                     prop_assert!(named.covers(&part) && capability(wanted).covers(&part));
+                },
+                Verdict::Chosen(parts) => for part in parts {
+                    prop_assert!(named.covers(&part) && capability(wanted).covers(&part));
+                    prop_assert!(!part.is_open());
                 },
                 Verdict::Denied(denial) => prop_assert_eq!(denial.capability, capability(wanted)),
             }

@@ -7,6 +7,7 @@
 pub mod call;
 pub mod capability;
 pub mod catalog;
+pub mod commons;
 pub mod content;
 pub mod descriptor;
 pub mod event;

@@ -6,6 +6,7 @@
 
 use super::call::{Conditions, Receipt};
 use super::capability::SecretName;
+use super::commons::{Commons, CommonsAnswer, CommonsAsk, Loose};
 use super::heard::Heard;
 use super::id::FeatureId;
 use super::secret::SecretText;
@@ -56,6 +57,18 @@ pub trait Transaction: Send + Sync {
     ///
     /// As [`Self::store_get`].
     fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic>;
+
+    /// Looks at what is kept for all features of a place together, or stages a change of it.
+    ///
+    /// The first of these locks the feature's own store and the commons until the call is over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::store_set`].
+    fn commons(&self, commons: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
+        let _ = (commons, ask);
+        Detached::no_store()
+    }
 
     /// Records that an act on the outside world is about to happen. It may only happen after this
     /// returned.
@@ -252,11 +265,14 @@ impl Transaction for Detached {
 
 /// The transaction of a test: a store that begins empty and ends with it, and no outside world.
 #[derive(Debug, Default)]
-pub struct Scratch(Mutex<BTreeMap<String, String>>);
+pub struct Scratch {
+    entries: Mutex<BTreeMap<String, String>>,
+    commons: Mutex<BTreeMap<Commons, Loose>>,
+}
 
 impl Scratch {
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -280,6 +296,11 @@ impl Transaction for Scratch {
         let entries = self.entries();
         let keys = entries.range(prefix.to_owned()..).map(|(key, _)| key);
         Ok(keys.take_while(|key| key.starts_with(prefix)).take(most).cloned().collect())
+    }
+
+    fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
+        let mut commons = self.commons.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(commons.entry(which).or_default().answer(ask))
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {

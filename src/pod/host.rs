@@ -1,6 +1,7 @@
 //! A call as a transaction: intent in the log, effects in the store, the end in the log, the reply.
 
 use super::background::{Background, Ended, Stop};
+use super::commons::{self, Leased, Terms};
 use super::journal::Journal;
 use super::permission::Gate;
 use super::pipeline::{self, Before, EndVerdict, Heard, HookReport, Reports, RequestVerdict};
@@ -11,6 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
 use crate::feature::capability::SecretName;
 use crate::feature::catalog::{CallOptions, Catalog, Ready};
+use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::heard;
 use crate::feature::hook::{HookOutcome, HookPoint};
 use crate::feature::hook_event::{PostAssistant, PreRequest, TurnEnd};
@@ -39,6 +41,8 @@ pub struct PodOptions {
     pub durability: Durability,
     /// The folder that relative paths of scripts begin at.
     pub workspace: Option<PathBuf>,
+    /// The folder that the memory and the work items belong to; the workspace, where none is given.
+    pub project: Option<PathBuf>,
     /// Where the user keeps secrets.
     pub secrets: Option<Secrets>,
     /// Folders that no grant opens to a feature, absolute, beside `state`.
@@ -91,6 +95,8 @@ pub(super) struct Shared {
     secrets: Option<Secrets>,
     closed: Vec<PathBuf>,
     permissions: RwLock<Arc<Permissions>>,
+    /// The folder that the memory and the work items belong to.
+    project: PathBuf,
 }
 
 impl Shared {
@@ -192,8 +198,10 @@ impl Pod {
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
+        let project = options.project.clone().or_else(|| workspace.clone()).unwrap_or_default();
         let (hooks, permissions) = Default::default();
-        let shared = Shared { log, hooks, stores, workspace, secrets, closed, permissions };
+        let shared =
+            Shared { log, hooks, stores, workspace, secrets, closed, permissions, project };
         let current = RwLock::new(Arc::new(Current::new(catalog, features, line)));
         let (bus, background) = Default::default();
         Ok(Self { current, shared: Arc::new(shared), recovered, bus, background })
@@ -557,10 +565,13 @@ struct State {
     about: CallEntry,
     begun: Option<Begun>,
     store: StoreState,
+    commons: Leased,
     journal: Journal,
 }
 
 struct Begun {
+    /// What of it a call may come to ask for.
+    commons: Vec<Commons>,
     owner: Owner,
     quota: u64,
     deadline: Instant,
@@ -663,6 +674,7 @@ impl PodTransaction {
         &self,
         about: CallEntry,
         lease: Lease,
+        commons: Leased,
         result: Body,
         ending: &Ending<'_>,
     ) -> Result<(), Diagnostic> {
@@ -671,13 +683,25 @@ impl PodTransaction {
         let intent = Entry::Intent { call: call(), about, result, receipt: *ending.receipt };
         log.append(&intent).map_err(|error| error.diagnostic())?;
         step("intent");
-        if let Err(error) = lease.commit(&self.call, ending.notices) {
-            let reason = error.to_string();
-            // Where this cannot be written either, the next opening of the log finds it out.
-            let _ = log.append(&Entry::Void { call: call(), reason });
-            return Err(error.diagnostic());
-        }
+        let (stores, owner) = (&self.shared.stores, lease.owner().clone());
+        let prepared = commons.prepare(&self.call, &owner);
+        step("prepared");
+        let committed = prepared.and_then(|settling| {
+            lease.commit(&self.call, ending.notices)?;
+            Ok(settling)
+        });
+        let settling = match committed {
+            Ok(settling) => settling,
+            Err(error) => {
+                let reason = error.to_string();
+                // Where this cannot be written either, the next opening of the log finds it out.
+                let _ = log.append(&Entry::Void { call: call(), reason });
+                return Err(error.diagnostic());
+            }
+        };
         step("commit");
+        commons::settle(stores, &settling);
+        step("settled");
         let done = Entry::Done { call: call(), notices: ending.notices.to_vec(), recovered: false };
         log.append(&done).map_err(|error| {
             let diagnostic = error.diagnostic();
@@ -690,7 +714,8 @@ impl PodTransaction {
 
 impl State {
     fn new(about: CallEntry) -> Self {
-        Self { about, begun: None, store: StoreState::Untouched, journal: Journal::default() }
+        let (commons, journal) = Default::default();
+        Self { about, begun: None, store: StoreState::Untouched, commons, journal }
     }
 
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
@@ -705,6 +730,25 @@ impl State {
     }
 }
 
+impl State {
+    fn on_commons(
+        &mut self,
+        leased: &mut Leased,
+        which: Commons,
+        ask: &CommonsAsk,
+        shared: &Shared,
+    ) -> Result<CommonsAnswer, StoreError> {
+        let Some(begun) = &self.begun else { return Err(StoreError::Closed) };
+        let (granted, deadline) = (begun.commons.clone(), begun.deadline);
+        // A bound that a feature lowers is one of its own store.
+        let quota = begun.quota.max(Limits::default().get(Limit::Store));
+        let (stores, project) = (&shared.stores, shared.project.as_path());
+        let terms = Terms { stores, project, granted: &granted, quota, deadline };
+        let own = self.lease(stores)?;
+        leased.answer(which, ask, own, &terms)
+    }
+}
+
 impl Transaction for PodTransaction {
     fn begin(&self, call: &CallStart<'_>) {
         let root = self.current.roots.get(call.feature).cloned().unwrap_or_default();
@@ -713,7 +757,18 @@ impl Transaction for PodTransaction {
         state.about.root = Some(root.clone());
         let Conditions { now, seed } = call.conditions;
         (state.about.now, state.about.seed) = (now, Some(seed));
+        let mut features = self.current.catalog.features();
+        let feature = features.find(|feature| feature.id() == call.feature);
+        let grants = feature.map(|feature| feature.grants());
+        let is_granted = |commons: &Commons| {
+            let module = match commons {
+                Commons::Memory => "memory",
+                Commons::WorkItem => "workitem",
+            };
+            grants.is_some_and(|grants| grants.opens(module))
+        };
         state.begun = Some(Begun {
+            commons: Commons::ALL.into_iter().filter(is_granted).collect(),
             owner: Owner { feature: call.feature.clone(), root },
             quota: call.limits.get(Limit::Store),
             deadline: call.deadline,
@@ -743,6 +798,16 @@ impl Transaction for PodTransaction {
         let keys = self.with_store(|lease| lease.keys(prefix, most));
         self.state().journal.listed(prefix, most, &keys);
         keys
+    }
+
+    fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
+        let mut state = self.state();
+        let mut leased = std::mem::take(&mut state.commons);
+        let answer = state.on_commons(&mut leased, which, ask, &self.shared);
+        state.commons = leased;
+        let answer = answer.map_err(|error| error.diagnostic());
+        state.journal.shared(which, ask, &answer);
+        answer
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
@@ -801,17 +866,23 @@ impl Transaction for PodTransaction {
             return Err(StoreError::Closed.diagnostic());
         }
         let store = std::mem::replace(&mut state.store, StoreState::Closed);
+        let commons = std::mem::take(&mut state.commons);
         drop(state);
         match store {
             StoreState::Untouched | StoreState::Closed if self.is_of_hook => Ok(()),
             StoreState::Leased(lease)
-                if self.is_of_hook && !lease.is_changed() && ending.notices.is_empty() =>
+                if self.is_of_hook
+                    && !lease.is_changed()
+                    && !commons.is_changed()
+                    && ending.notices.is_empty() =>
             {
                 drop(lease);
                 Ok(())
             }
-            StoreState::Leased(lease) if lease.is_changed() || !ending.notices.is_empty() => {
-                self.commit_staged(about, *lease, result, ending)
+            StoreState::Leased(lease)
+                if lease.is_changed() || commons.is_changed() || !ending.notices.is_empty() =>
+            {
+                self.commit_staged(about, *lease, commons, result, ending)
             }
             _ => log
                 .append(&Entry::Call {
@@ -828,7 +899,9 @@ impl Transaction for PodTransaction {
     fn roll_back(&self) {
         // A thread that is still at the store is done with it in a moment: nothing there waits for
         // longer than the deadline, which has passed.
-        self.state().store = StoreState::Closed;
+        let mut state = self.state();
+        state.commons = Leased::default();
+        state.store = StoreState::Closed;
     }
 }
 

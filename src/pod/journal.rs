@@ -4,6 +4,7 @@
 //! what the store held before. Nothing here reads or writes a store.
 
 use crate::diagnostic::Diagnostic;
+use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::heard::{Given, Heard, Held, Told};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -108,6 +109,29 @@ impl Journal {
                     self.give("store::keys", json!([prefix, most]), Told::Value(json!(keys)));
                 }
             }
+        }
+    }
+
+    /// What the memory or the work items said: their looks and changes are kept in one order.
+    pub fn shared(
+        &mut self,
+        which: Commons,
+        ask: &CommonsAsk,
+        answer: &Result<CommonsAnswer, Diagnostic>,
+    ) {
+        if self.room == 0 {
+            return;
+        }
+        let (asked, outcome) = (
+            json!([which, ask]),
+            match answer {
+                Ok(answer) => Told::Value(json!(answer)),
+                Err(problem) => Told::Refused(Box::new(problem.clone())),
+            },
+        );
+        let given = Given { function: "commons".to_owned(), asked, outcome, operations: 0 };
+        if self.pay(usize::try_from(Heard::cost(&given)).unwrap_or(usize::MAX)) {
+            self.given.push(given);
         }
     }
 

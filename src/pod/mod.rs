@@ -5,6 +5,7 @@
 //! world passes through here and is on record before anybody sees it. No front calls a tool around it. Nothing here knows scripts or fronts.
 
 mod background;
+mod commons;
 mod host;
 mod journal;
 mod permission;

@@ -10,6 +10,7 @@ use super::script::{HookEntry, ReadOutcome, Script, TestEntry, ToolEntry};
 use super::source::{self, Folders, ImportEdge, Opened};
 use crate::diagnostic::Diagnostic;
 use crate::feature::descriptor::FeatureDescriptor;
+use crate::feature::id::FeatureSource;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -92,6 +93,10 @@ impl Cache {
         most: u64,
         folders: &mut Folders,
     ) -> Option<Recalled> {
+        if location.source == FeatureSource::Builtin {
+            // It lies in no file, whatever else has its name.
+            return None;
+        }
         let opened = source::open(&location.path, most, folders)?;
         let key = key(location, &opened)?;
         let place = self.known.get(&sum(key.as_bytes()))?.clone();
@@ -129,6 +134,9 @@ impl Cache {
     /// Keeps what was read, unless it has an error or does not read back as it is.
     pub(crate) fn add(&mut self, location: &Location, outcome: &ReadOutcome) {
         let Some(script) = &outcome.script else { return };
+        if location.source == FeatureSource::Builtin {
+            return;
+        }
         let tree = &script.tree;
         let Some(key) = key_of(location, &tree.main.name, tree.root.to_str()) else { return };
         let entry = Entry {

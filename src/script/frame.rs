@@ -10,6 +10,7 @@ use super::meter;
 use super::outside::Outside;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::CallContext;
+use crate::feature::commons::CommonsAnswer;
 use crate::feature::event::{EventBody, FeatureEvent};
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::Decision;
@@ -384,6 +385,22 @@ impl Heap for bool {
 impl Heap for String {
     fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
         tell(self.capacity());
+    }
+}
+
+impl Heap for CommonsAnswer {
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
+        match self {
+            Self::Value(value) => value.each_allocation(tell),
+            Self::Done(_) => (),
+            Self::Entries(entries) => {
+                tell(entries.capacity() * size_of::<(String, String)>());
+                for (key, value) in entries {
+                    key.each_allocation(tell);
+                    value.each_allocation(tell);
+                }
+            }
+        }
     }
 }
 

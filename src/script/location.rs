@@ -3,6 +3,7 @@
 //! Trust hangs on this rule, so every program that reads files by path asks here. It looks at names
 //! of files and never into them.
 
+use crate::builtin;
 use crate::feature::id::FeatureSource;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -35,8 +36,19 @@ impl Location {
         Surroundings::new(own).locate(path)
     }
 
+    /// A feature that is built in, by its name: it lies in no file.
+    pub fn built_in(name: &str) -> Self {
+        Self { path: format!("{}{name}", builtin::PREFIX).into(), source: FeatureSource::Builtin }
+    }
+
+    /// The name of one that is built in.
+    pub(crate) fn built_in_name(&self) -> Option<&str> {
+        let name = self.path.to_str()?.strip_prefix(builtin::PREFIX)?;
+        (self.source == FeatureSource::Builtin).then_some(name)
+    }
+
     /// The folder that the feature belongs to, canonical: the root of its project, or else the
-    /// folder that it lies in. With the id it tells a feature from others of its name.
+    /// folder that it lies in; empty for one that is built in. With the id it tells a feature from others of its name.
     pub fn root(&self) -> PathBuf {
         Surroundings::new(None).root(self)
     }
@@ -73,6 +85,9 @@ impl Surroundings {
 
     /// As [`Location::root`].
     pub fn root(&mut self, location: &Location) -> PathBuf {
+        if location.source == FeatureSource::Builtin {
+            return PathBuf::new();
+        }
         let real = self.followed(&location.path).unwrap_or_else(|| location.path.clone());
         let is_main = real.file_name().is_some_and(|name| name == "main.rhai");
         let depth = if is_main { 2 } else { 1 };

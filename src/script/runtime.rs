@@ -20,6 +20,7 @@ use super::{engine, explain, format, host, meter, value};
 
 pub use super::location::{Location, Surroundings, is_project_root};
 
+use crate::builtin;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::call::{CallContext, Outcome};
 use crate::feature::content::ResultForm;
@@ -281,7 +282,14 @@ fn read_one(
     bounded_reading(memory, thread, || {
         let source = location.source.clone();
         let known = ScriptRuntime::known();
-        Script::read(&location.path, source, known, limits, &meter::reading_tick)
+        match location.built_in_name() {
+            Some(name) => {
+                let text = builtin::text(name).unwrap_or_default();
+                let name = location.path.display().to_string();
+                Script::read_text(&name, text, source, known, limits, &meter::reading_tick)
+            }
+            None => Script::read(&location.path, source, known, limits, &meter::reading_tick),
+        }
     })
 }
 

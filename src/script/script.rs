@@ -238,11 +238,21 @@ fn required(
         return Vec::new();
     }
     let reached = analysis.reached(function, arity);
-    requests
-        .iter()
-        .filter(|request| request.need == Need::Required)
-        .map(|request| &request.capability)
-        .filter(|capability| reached.iter().any(|used| used.is_opened_by(capability)))
+    let required = || {
+        let required = requests.iter().filter(|request| request.need == Need::Required);
+        required.map(|request| &request.capability)
+    };
+    // What looks needs the right to look, where that is asked for beside the right to change.
+    let is_more_than_needed = |used: &Use, wide: &Capability| {
+        used.is_opened_by(wide)
+            && matches!(wide, Capability::Memory(_) | Capability::WorkItem(_))
+            && required().any(|one| one != wide && wide.covers(one) && used.is_opened_by(one))
+    };
+    let needs = |used: &Use, capability: &Capability| {
+        used.is_opened_by(capability) && !is_more_than_needed(used, capability)
+    };
+    required()
+        .filter(|capability| reached.iter().any(|used| needs(used, capability)))
         .cloned()
         .collect()
 }

@@ -36,7 +36,7 @@ const LISTING: Duration = Duration::from_secs(1);
 /// The connections to one store: at most one is in use, and one is kept.
 pub(super) struct Connections {
     pub file: PathBuf,
-    owner: Owner,
+    pub owner: Owner,
     durability: Durability,
     state: Mutex<State>,
     freed: Condvar,

@@ -1,9 +1,10 @@
 //! A store in the hands of one call.
 
 use super::file::{self, Connections};
-use super::{MAX_KEY, StoreError};
+use super::{MAX_KEY, Owner, StoreError};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -62,7 +63,17 @@ impl Lease {
         self.changed
     }
 
-    fn connection(&self) -> Result<&Connection, StoreError> {
+    /// Whose store it is.
+    pub fn owner(&self) -> &Owner {
+        &self.connections.owner
+    }
+
+    /// Whether it is the lease of the store in that file.
+    pub(super) fn is_of(&self, file: &Path) -> bool {
+        self.connections.file == file
+    }
+
+    pub(super) fn connection(&self) -> Result<&Connection, StoreError> {
         self.connection.as_ref().ok_or(StoreError::Closed)
     }
 
@@ -179,11 +190,15 @@ impl Lease {
     /// Nothing was kept: the disk is full, or the file cannot be written. A damaged file was set aside.
     pub fn commit(mut self, call: &str, texts: &[String]) -> Result<(), StoreError> {
         self.try_commit(call, texts).map_err(|error| self.examined(error))?;
+        self.end();
+        Ok(())
+    }
+
+    fn end(&mut self) {
         self.ended = true;
         let connection = self.connection.take();
         self.connections.committed();
         self.connections.leave(connection);
-        Ok(())
     }
 
     fn try_commit(&mut self, call: &str, texts: &[String]) -> Result<(), StoreError> {
@@ -192,6 +207,13 @@ impl Lease {
         let connection = self.connection()?;
         record(connection, call, used, texts)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    /// Makes lasting what was written, under no call.
+    pub(super) fn finish(mut self) -> Result<(), StoreError> {
+        self.connection()?.prepare_cached("COMMIT")?.execute([])?;
+        self.end();
         Ok(())
     }
 
@@ -211,7 +233,7 @@ impl Lease {
 
     /// Writes what is staged into the transaction. Where that fails it stays staged, so that no call
     /// is committed without a part of what it set.
-    fn write(&mut self) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self) -> Result<(), StoreError> {
         if self.staged.is_empty() {
             return Ok(());
         }
@@ -225,7 +247,7 @@ impl Lease {
         Ok(())
     }
 
-    fn forget_staged(&mut self) {
+    pub(super) fn forget_staged(&mut self) {
         self.staged.clear();
         self.staged_bytes = 0;
     }

@@ -5,10 +5,12 @@
 //! together with the call's id and its texts for the model, or not at all. A damaged file is
 //! set aside and never overwritten. Nothing here knows scripts, logs or grants.
 
+mod commons;
 mod error;
 mod file;
 mod lease;
 
+pub use commons::CommonsLease;
 pub use error::StoreError;
 pub use lease::Lease;
 

@@ -146,6 +146,15 @@ impl Workspace {
         Self { runtime, limits, features, subjects, folders, problems, bus, read_at }
     }
 
+    /// Leaves aside what is built in, where a command is about what people write.
+    pub fn leave_out_built_ins(&mut self) {
+        self.features.retain(|read| read.location.source != FeatureSource::Builtin);
+        self.subjects.retain(|(subject, _)| *subject.id.source() != FeatureSource::Builtin);
+        if self.features.is_empty() && self.problems.is_empty() {
+            self.problems.push(place::nothing_found());
+        }
+    }
+
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to
     /// put features.
     ///

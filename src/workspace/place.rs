@@ -4,8 +4,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "finds the files that a command is about")]
 
+use crate::builtin;
 use crate::config::Folders;
+use crate::config::policy::{Policy, Subject};
 use crate::diagnostic::{Diagnostic, Severity, nearest, shell_word};
+use crate::feature::id::FeatureId;
 use crate::script::runtime::{Location, Surroundings, is_project_root};
 use crate::script::source::{discover, unreadable};
 use std::collections::BTreeSet;
@@ -46,6 +49,9 @@ pub(super) fn find(paths: &[PathBuf]) -> Places {
             places.add_folder(own);
         }
     }
+    if paths.is_empty() {
+        places.locations.extend(granted_built_ins());
+    }
     for path in paths {
         places.add(path);
     }
@@ -55,8 +61,22 @@ pub(super) fn find(paths: &[PathBuf]) -> Places {
     places
 }
 
+/// The features that are built in and were granted something. A policy that cannot be read grants
+/// nothing; that is said where it is put to use.
+fn granted_built_ins() -> Vec<Location> {
+    let policy = Folders::of_user().and_then(|folders| Policy::load(&folders.config).ok());
+    let Some(policy) = policy else { return Vec::new() };
+    let is_granted = |location: &Location| {
+        let name = location.built_in_name().unwrap_or_default();
+        let Ok(id) = FeatureId::builtin(name) else { return false };
+        let subject = Subject { id, root: location.root(), digest: String::new() };
+        policy.is_enabled(&subject) && policy.granted(&subject).next().is_some()
+    };
+    builtin::names().map(Location::built_in).filter(is_granted).collect()
+}
+
 /// What to say where no path was given and nothing was found.
-fn nothing_found() -> Diagnostic {
+pub(super) fn nothing_found() -> Diagnostic {
     let project = match project_folder() {
         Some(Found { path, is_foreign: true }) => {
             format!("the project's folder, `{}`, belongs to another user", path.display())
@@ -75,9 +95,12 @@ fn nothing_found() -> Diagnostic {
 }
 
 /// Whether a word on the command line is meant as a path, not as the name of something.
+///
+/// What is built in is named as a path is: by itself, wherever one is.
 pub fn is_path(word: &str) -> bool {
     let path = Path::new(word);
-    word.contains(['/', '\\'])
+    word.starts_with(builtin::PREFIX)
+        || word.contains(['/', '\\'])
         || path.extension().is_some_and(|extension| extension == "rhai")
         || path.is_file()
         || path.is_dir()
@@ -133,6 +156,14 @@ pub fn project_features() -> Option<PathBuf> {
     project_folder().filter(|found| !found.is_foreign).map(|found| found.path)
 }
 
+/// The folder of the project around this folder, canonical; this folder itself where it is in none.
+pub fn project() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?.canonicalize().ok()?;
+    let home = variable("HOME").and_then(|home| home.canonicalize().ok());
+    let mut above = here.ancestors().take_while(|folder| home.as_deref() != Some(*folder));
+    Some(above.find(|folder| is_project_root(folder)).unwrap_or(&here).to_owned())
+}
+
 /// Whether a user who is neither this one nor the system's put a folder of features where it is: below
 /// a folder that everybody may write to, such as `/tmp`, anyone can.
 #[cfg(unix)]
@@ -170,6 +201,13 @@ fn variable(name: &str) -> Option<PathBuf> {
 
 impl Places {
     fn add(&mut self, path: &Path) {
+        if let Some(name) = path.to_str().and_then(|path| path.strip_prefix(builtin::PREFIX)) {
+            return match builtin::text(name) {
+                Some(_) if !self.seen.insert(path.to_owned()) => (),
+                Some(_) => self.locations.push(Location::built_in(name)),
+                None => self.problems.push(not_built_in(name)),
+            };
+        }
         let is_script = path.extension().is_some_and(|extension| extension == "rhai");
         match path.metadata() {
             Ok(kind) if kind.is_dir() => {
@@ -219,6 +257,19 @@ fn unfollowed(path: &Path, reason: &io::Error) -> Diagnostic {
             unreadable(&path.display().to_string(), &nowhere)
         }
         (false, _) => unreadable(&path.display().to_string(), reason),
+    }
+}
+
+fn not_built_in(name: &str) -> Diagnostic {
+    let message = format!("there is no `{}{name}`", builtin::PREFIX);
+    let problem = Diagnostic::operator("source/unreadable", message);
+    match nearest(name, builtin::names()) {
+        Some(near) => problem.help(format!("did you mean `{}{near}`?", builtin::PREFIX)),
+        None => {
+            let all: Vec<_> =
+                builtin::names().map(|name| format!("`{}{name}`", builtin::PREFIX)).collect();
+            problem.help(format!("there are {}", all.join(", ")))
+        }
     }
 }
 

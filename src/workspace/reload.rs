@@ -717,6 +717,7 @@ mod tests {
             let paths = vec![folder.path().join("features")];
             let workspace = Workspace::read_kept(&paths, runtime, limits, |_, _| None);
             let options = PodOptions {
+                project: None,
                 state: folder.path().join("state"),
                 session: "test".to_owned(),
                 durability: Durability::Group,

@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::feature::call::Conditions;
 use crate::feature::capability::SecretName;
 use crate::feature::catalog::{CallOptions, Catalog, InstalledFeature};
+use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::grant::HostPolicy;
 use crate::feature::heard::{Heard, Held, Told};
 use crate::feature::id::FeatureId;
@@ -643,6 +644,16 @@ impl Transaction for Rehearsed {
             Some(Told::Value(keys)) => Ok(serde_json::from_value(keys).unwrap_or_default()),
             Some(Told::Refused(problem)) => Err(*problem),
             _ => self.not_held(&format!("the keys of the store that begin with `{prefix}`")),
+        }
+    }
+
+    fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
+        let asked = json!([which, ask]);
+        match self.given("commons", &asked) {
+            Some(Told::Value(answer)) => serde_json::from_value(answer)
+                .map_err(|error| Diagnostic::host("replay/not-recorded", error.to_string())),
+            Some(Told::Refused(problem)) => Err(*problem),
+            _ => self.not_held(&format!("an answer of the memory or the work items to {asked}")),
         }
     }
 

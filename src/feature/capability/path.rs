@@ -215,7 +215,8 @@ impl FromStr for PathGlob {
         let (root, rest) = match (text.strip_prefix('/'), text.strip_prefix("~/")) {
             (Some(rest), _) => (PathRoot::Absolute, rest),
             (_, Some(rest)) => (PathRoot::Home, rest),
-            _ => (PathRoot::Workspace, text),
+            // As shells complete it.
+            _ => (PathRoot::Workspace, text.strip_prefix("./").unwrap_or(text)),
         };
         let segments = rest
             .split('/')

@@ -7,7 +7,7 @@ fn parse(text: &str) -> Capability {
 }
 
 fn refused(text: &str) -> String {
-    match text.parse::<Capability>() {
+    match Capability::with_scope(text) {
         Ok(capability) => panic!("`{text}` was taken for `{capability}`"),
         Err(error) => error.to_string(),
     }
@@ -71,6 +71,25 @@ fn every_example_in_a_message_is_a_capability() {
         assert!(
             parse_plain(head).is_some() || parse_valued(head, "x").is_some() || head == "secret"
         );
+    }
+}
+
+#[test]
+fn what_leaves_its_scope_open_covers_what_says_one_and_is_covered_by_none() {
+    for (open, some, other) in [
+        ("fs:read", "fs:read=/etc/**", "fs:write=**"),
+        ("fs:write", "fs:write=~/a", "fs:read=**"),
+        ("exec", "exec=git", "http=a.example"),
+        ("http", "http=*.example.com", "exec=git"),
+    ] {
+        let (wide, some, other) = (parse(open), parse(some), parse(other));
+        assert_eq!((wide.to_string().as_str(), wide.is_open()), (open, true));
+        assert!(wide.covers(&some) && wide.covers(&wide) && !some.covers(&wide), "{open}");
+        assert!(!wide.covers(&other) && !other.covers(&wide), "{open}");
+        assert_eq!(some.narrow(&wide), Some(some.clone()));
+        assert_eq!((wide.kind(), wide.module()), (some.kind(), some.module()));
+        assert!(!wide.is_harmless());
+        assert!(refused(open).contains("write `"), "{}", refused(open));
     }
 }
 
@@ -165,12 +184,18 @@ fn hosts_are_normalised_or_refused() {
 }
 
 #[test]
+fn a_glob_may_begin_as_shells_complete_it() {
+    assert_eq!(parse("fs:read=./src/**"), parse("fs:read=src/**"));
+}
+
+#[test]
 fn globs_that_hide_something_are_refused() {
     let cases = [
         ("fs:read=", "the path is empty"),
         ("fs:read=../x", "`..` part"),
         ("fs:read=a/../b", "`..` part"),
-        ("fs:read=./a", "`.` or `..` part"),
+        ("fs:read=././a", "`.` or `..` part"),
+        ("fs:read=./", "empty"),
         ("fs:read=a//b", "empty"),
         ("fs:read=a/", "empty"),
         ("fs:read=/", "empty"),

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::feature::descriptor::{FeatureDescriptor, HookDeclaration, ToolDeclaration};
+use crate::feature::id::FeatureSource;
 use crate::feature::measure::json_bytes;
 use crate::limit::{Limit, Limits};
 
@@ -51,6 +52,18 @@ impl Check {
         self.count("event channels", descriptor.channels.len(), MAX_CHANNELS);
         self.count("requests", descriptor.requests.len(), MAX_REQUESTS);
         self.count("limits", descriptor.limits.len(), MAX_LIMITS);
+        let is_built_in = *descriptor.id.source() == FeatureSource::Builtin;
+        let open = descriptor.requests.iter().find(|request| request.capability.is_open());
+        if let Some(request) = open.filter(|_| !is_built_in) {
+            let wanted = &request.capability;
+            self.0.push(
+                Diagnostic::author(
+                    "capability/malformed",
+                    format!("`{}` asks for `{wanted}` and does not say for which", descriptor.id),
+                )
+                .help("only what is built in leaves that to the user; name each"),
+            );
+        }
         self.text("the title", &descriptor.title, MAX_TITLE);
         self.text("the version", descriptor.version.as_deref().unwrap_or_default(), MAX_NAME);
         self.text("the description", &descriptor.description, MAX_DESCRIPTION);

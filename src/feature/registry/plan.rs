@@ -207,6 +207,10 @@ impl Candidate {
                     granted.extend(parts);
                     denial
                 }
+                Verdict::Chosen(parts) => {
+                    granted.extend(parts);
+                    continue;
+                }
                 Verdict::Denied(denial) => denial,
             };
             if !self.report.denied.contains(&denial) {
@@ -257,7 +261,7 @@ impl Candidate {
 
     fn missing(&self, what: &str, requires: &[Capability]) -> Option<Diagnostic> {
         requires.iter().find_map(|wanted| {
-            if self.grants.covers(wanted) {
+            if self.grants.meets(wanted) {
                 return None;
             }
             let mut asked =

@@ -64,6 +64,7 @@ impl Peer {
     fn of(modules: impl IntoIterator<Item = Module>) -> Self {
         let folder = TempDir::new().expect("a folder for the test");
         let options = PodOptions {
+            project: None,
             state: folder.path().to_owned(),
             session: "test".to_owned(),
             durability: Default::default(),

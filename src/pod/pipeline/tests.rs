@@ -131,6 +131,7 @@ impl World {
         modules.push(counting(&runs));
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = PodOptions {
+            project: None,
             state: folder.path().to_owned(),
             session: "s".into(),
             durability: Durability::Group,

@@ -6,7 +6,7 @@ use super::walk::{Call, Method, Qualified, Receiver};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::descriptor::CapabilityRequest;
 use crate::feature::hook::DecisionKind;
-use crate::script::host::Access;
+use crate::script::host::{Access, Part, parts};
 use crate::script::remedy;
 use crate::script::source::Loaded;
 use rhai::ImmutableString;
@@ -173,7 +173,7 @@ impl Resolver<'_, '_> {
             return match info.access {
                 Access::Everybody => problem,
                 Access::Granted | Access::Silent => {
-                    problem.help(format!("and request it: {}", request_line(module)))
+                    problem.help(format!("and request it: {}", request_line(module, None)))
                 }
             };
         }
@@ -353,11 +353,13 @@ impl Resolver<'_, '_> {
     fn host(&mut self, info: &ModuleInfo, call: &Qualified) {
         let full = || format!("{}::{}", call.module, call.name);
         let span = self.call_span(call);
-        let is_used =
-            |used: &Used| matches!(&used.what, Use::Module(name) if *name == *call.module);
-        if info.access != Access::Everybody && !self.uses.iter().any(is_used) {
-            let what = Use::Module(call.module.to_string());
-            self.uses.push(Used { what, file: self.file, span, call: full() });
+        if info.access != Access::Everybody {
+            for &part in parts(&call.module, &call.name) {
+                let what = Use::Module(call.module.to_string(), part);
+                if !self.uses.iter().any(|used| used.what == what) {
+                    self.uses.push(Used { what, file: self.file, span, call: full() });
+                }
+            }
         }
         // A module that this host knows by name alone.
         if info.functions.is_empty() {
@@ -503,10 +505,13 @@ fn unknown_in_module<'a>(
 }
 
 /// The line to add for a module.
-fn request_line(module: &str) -> String {
+fn request_line(module: &str, part: Option<Part>) -> String {
     let capability = match module {
         "notify" => "notify:user",
+        "fs" if part == Some(Part::Writes) => "fs:write=GLOB",
         "fs" => "fs:read=GLOB",
+        "memory" if part == Some(Part::Reads) => "memory:read",
+        "workitem" if part == Some(Part::Reads) => "workitem:read",
         "http" => "http=HOST",
         "exec" => "exec=PROGRAM",
         "secret" => "secret=NAME@HOST",
@@ -530,7 +535,7 @@ pub(super) fn check_requests(
     for used in &analysis.used {
         let requested = requests.iter().any(|request| used.what.is_opened_by(&request.capability));
         let line = match &used.what {
-            Use::Module(module) => request_line(module),
+            Use::Module(module, part) => request_line(module, *part),
             Use::Decision(kind) => match kind.needs() {
                 Some(needed) => format!("`//! @request {needed}`"),
                 None => continue,

@@ -5,6 +5,7 @@ use super::walk::{self, Facts, Valueless};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::feature::capability::Capability;
 use crate::feature::hook::DecisionKind;
+use crate::script::host::Part;
 use crate::script::parse::{ParsedFile, span_at};
 use crate::script::source::{Loaded, is_library};
 use rhai::{AST, ImmutableString, Position, ScriptFuncDef, Shared};
@@ -14,8 +15,8 @@ use std::ops::Range;
 /// Something of the host that a function uses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Use {
-    /// A host module that needs a grant.
-    Module(String),
+    /// A host module that needs a grant, and which part of it where a grant may give one alone.
+    Module(String, Option<Part>),
     /// A decision.
     Decision(DecisionKind),
 }
@@ -24,7 +25,10 @@ impl Use {
     /// Whether the capability opens it.
     pub fn is_opened_by(&self, capability: &Capability) -> bool {
         match self {
-            Self::Module(module) => capability.module() == Some(module),
+            Self::Module(module, part) => {
+                capability.module() == Some(module)
+                    && part.is_none_or(|part| part.is_opened_by(capability))
+            }
             Self::Decision(kind) => kind.needs().is_some_and(|needed| capability.covers(&needed)),
         }
     }

@@ -55,7 +55,11 @@ pub(super) fn read(
     // The other tags are checked even where the name is missing: one pass finds everything.
     let name = name.unwrap_or_else(|| "unnamed".parse().expect("a plain word is a feature name"));
     let id = FeatureId::new(source, name);
-    let mut descriptor = FeatureDescriptor::new(id, FeatureRuntimeKind::Script);
+    let runtime = match id.source() {
+        FeatureSource::Builtin => FeatureRuntimeKind::Builtin,
+        _ => FeatureRuntimeKind::Script,
+    };
+    let mut descriptor = FeatureDescriptor::new(id, runtime);
     descriptor.version = version;
     descriptor.description = comment.description.clone();
     let mut head = Head { descriptor, request_spans: Vec::new() };
@@ -196,10 +200,12 @@ impl Head {
                 .help("write `@request store`, and below it, indented, what for"),
             ));
         }
-        let capability: Capability =
-            given.text.parse().map_err(|error: crate::feature::capability::CapabilityError| {
-                Box::new(error.diagnostic().at(given.span(), ""))
-            })?;
+        let capability = match self.descriptor.id.source() {
+            FeatureSource::Builtin => given.text.parse(),
+            _ => Capability::with_scope(given.text),
+        };
+        let capability =
+            capability.map_err(|error| Box::new(error.diagnostic().at(given.span(), "")))?;
         let requests = &mut self.descriptor.requests;
         if requests.iter().any(|request| request.capability == capability) {
             return Err(Box::new(

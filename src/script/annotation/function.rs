@@ -43,7 +43,9 @@ impl Role {
     /// Whether a tag says something about a function of that role.
     fn takes(self, tag: &str) -> bool {
         match tag {
-            "param" | "returns" | "example" | "hint" | "title" => self == Self::Tool,
+            "param" | "returns" | "example" | "hint" | "title" | "asks" | "event" => {
+                self == Self::Tool
+            }
             "limit" => matches!(self, Self::Tool | Self::Hook),
             _ => false,
         }
@@ -209,7 +211,7 @@ fn tool(
     let mut seen: Vec<&str> = Vec::new();
     for tag in &comment.tags {
         let kind = tag.name.text;
-        if ["returns", "title"].contains(&kind) {
+        if ["returns", "title", "asks", "event"].contains(&kind) {
             if seen.contains(&kind) {
                 problems.push(file::duplicate(tag, kind));
                 continue;
@@ -221,6 +223,8 @@ fn tool(
             "returns" => returns(tag, &mut tool),
             "title" => super::title(tag).map(|title| tool.title = Some(title)),
             "hint" => value::hints(tag, &mut tool.hints),
+            "asks" => value::asks(tag).map(|()| tool.asks = true),
+            "event" => value::event(tag, function).map(|event| tool.event = Some(event)),
             "limit" => value::limit(tag)
                 .and_then(|(limit, amount)| super::add_limit(&mut tool.limits, limit, amount, tag)),
             "example" => value::example(tag).map(|written| examples.push(written)),

@@ -4,8 +4,10 @@
 pub(super) const FILE: [&str; 6] = ["feature", "title", "request", "request?", "channel", "limit"];
 
 /// Tags above a function.
-pub(super) const FUNCTION: [&str; 9] =
-    ["tool", "hook", "test", "param", "returns", "hint", "example", "title", "limit"];
+pub(super) const FUNCTION: [&str; 11] = [
+    "tool", "hook", "test", "param", "returns", "hint", "example", "title", "limit", "asks",
+    "event",
+];
 
 /// Tags of functions that only document where no tool is declared.
 pub(super) const DOCUMENTING: [&str; 3] = ["param", "returns", "example"];

@@ -3,8 +3,10 @@
 use super::tag::{Piece, Tag, clip};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::descriptor::{Example, ToolHints};
+use crate::feature::hook_event::EventShape;
 use crate::feature::schema::{TypeError, parse_value_prefix};
 use crate::limit::{Limit, UNITS};
+use crate::script::parse::Function;
 use serde_json::Value;
 
 /// A diagnostic that stopped the reading of one tag.
@@ -139,6 +141,47 @@ pub(super) fn hints(tag: &Tag<'_>, hints: &mut ToolHints) -> Result<(), Refused>
         ));
     }
     Ok(())
+}
+
+/// `@asks` stands alone.
+pub(super) fn asks(tag: &Tag<'_>) -> Result<(), Refused> {
+    tag.description(tag.text).map(drop)
+}
+
+/// `@event shell program arguments`: what an event of the tool's calls is about, and which arguments say
+/// it.
+pub(super) fn event(tag: &Tag<'_>, function: &Function) -> Result<EventShape, Refused> {
+    const CODE: &str = "annotation/event";
+    let (kind, mut rest) = tag.text.word();
+    let mut names = Vec::new();
+    while !rest.is_empty() {
+        let (word, after) = rest.word();
+        if word.text == "-" {
+            break;
+        }
+        let is_parameter = |name: &&String| name.trim_end_matches('_') == word.text;
+        if !function.parameters.iter().any(|name| is_parameter(&name)) {
+            let message = format!("`{}` is no parameter of `{}`", clip(word.text), function.name);
+            let problem = refuse(CODE, message, word);
+            let parameters = function.parameters.iter().map(|name| format!("`{name}`"));
+            let all: Vec<_> = parameters.collect();
+            return Err(Box::new(problem.help(format!("it has {}", all.join(", ")))));
+        }
+        names.push(word.text);
+        rest = after;
+    }
+    match (kind.text, names.as_slice()) {
+        ("shell", [_, ..]) => Ok(EventShape::shell(names)),
+        ("file", [_, ..]) => Ok(EventShape::file(names)),
+        ("fetch", [url]) => Ok(EventShape::fetch(url)),
+        (given, _) => {
+            let message = format!("`@event {}` does not say what a call is about", clip(given));
+            let place = if kind.is_empty() { tag.text } else { kind };
+            Err(Box::new(refuse(CODE, message, place).help(
+                "write `@event shell ARGUMENT…`, `@event file ARGUMENT…` or `@event fetch ARGUMENT`",
+            )))
+        }
+    }
 }
 
 fn unknown_hint(name: &str, place: Piece<'_>) -> Diagnostic {

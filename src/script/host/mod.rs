@@ -5,6 +5,7 @@
 //! asks for one gets a clear answer and not "unknown".
 
 pub(crate) mod ask;
+mod commons;
 pub(crate) mod content;
 pub(crate) mod csv;
 pub(crate) mod date;
@@ -15,12 +16,14 @@ pub(crate) mod exec;
 pub(crate) mod fs;
 pub(crate) mod global;
 pub(crate) mod hash;
+pub(crate) mod html;
 #[cfg(feature = "http")]
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod markdown;
+pub(crate) mod memory;
 pub(crate) mod notify;
 mod options;
 pub(crate) mod random;
@@ -33,10 +36,12 @@ pub(crate) mod time;
 #[cfg(all(test, unix))]
 mod trial;
 pub(crate) mod url;
+pub(crate) mod workitem;
 
 use crate::diagnostic::Diagnostic;
-use crate::feature::capability::Capability;
+use crate::feature::capability::{Capability, FsAccess, Scoped, StoreAccess};
 use crate::feature::grant::grant_command;
+use crate::feature::id::{FeatureId, FeatureSource};
 use crate::script::frame::{self, Frame};
 use rhai::{
     Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, Position, RhaiFunc,
@@ -107,7 +112,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
     const fn absent(name: &'static str, known: &'static [(&'static str, usize)]) -> HostModule {
         HostModule { name, access: Granted, build: None, known }
     }
-    static MODULES: [HostModule; 28] = [
+    static MODULES: [HostModule; 29] = [
         silent("emit", emit::module),
         silent("notify", notify::module),
         open("content", content::module),
@@ -116,6 +121,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
         open("diff", diff::module),
         open("event", event::module),
         open("hash", hash::module),
+        open("html", html::module),
         open("json", json::module),
         open("list", list::module),
         open("log", log::module),
@@ -135,12 +141,55 @@ pub(crate) fn modules() -> &'static [HostModule] {
         open("url", url::module),
         granted("store", store::module),
         granted("ask", ask::module),
-        absent("memory", &[]),
+        granted("memory", memory::module),
         absent("pod", &[]),
         absent("provider", &[("call", 2)]),
-        absent("workitem", &[]),
+        granted("workitem", workitem::module),
     ];
     &MODULES
+}
+
+/// The part of a host module that a function belongs to, where a grant may give one alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Part {
+    /// It only looks.
+    Reads,
+    /// It changes something.
+    Writes,
+}
+
+impl Part {
+    /// Whether a capability of the module gives it.
+    pub fn is_opened_by(self, capability: &Capability) -> bool {
+        match capability {
+            Capability::Fs { access: FsAccess::Read, .. } | Capability::Open(Scoped::FsRead) => {
+                self == Self::Reads
+            }
+            Capability::Fs { access: FsAccess::Write, .. } | Capability::Open(Scoped::FsWrite) => {
+                self == Self::Writes
+            }
+            Capability::Memory(access) | Capability::WorkItem(access) => {
+                self == Self::Reads || *access == StoreAccess::ReadWrite
+            }
+            _ => true,
+        }
+    }
+}
+
+/// The parts of a module that one of its functions needs; `None` where it has no parts.
+pub(crate) fn parts(module: &str, function: &str) -> &'static [Option<Part>] {
+    const WHOLE: &[Option<Part>] = &[None];
+    const READS: &[Option<Part>] = &[Some(Part::Reads)];
+    const WRITES: &[Option<Part>] = &[Some(Part::Writes)];
+    const BOTH: &[Option<Part>] = &[Some(Part::Reads), Some(Part::Writes)];
+    match (module, function) {
+        ("fs", "copy" | "rename") => BOTH,
+        ("fs", "write" | "append" | "make_folder" | "remove") => WRITES,
+        ("memory", "remember" | "forget")
+        | ("workitem", "create" | "update" | "comment" | "delete") => WRITES,
+        ("fs" | "memory" | "workitem", _) => READS,
+        _ => WHOLE,
+    }
 }
 
 /// The module of that name.
@@ -180,11 +229,17 @@ pub(crate) fn require(frame: &Frame, wanted: &Capability) -> frame::Native {
     let feature = frame.feature();
     let message = format!("`{wanted}` is not granted to `{feature}`");
     let diagnostic = Diagnostic::operator(wanted.denial_code(), message);
-    Err(frame::refusal(
-        diagnostic
-            .help(format!("allow it with `{}`", grant_command(feature, wanted)))
+    Err(frame::refusal(with_remedy(diagnostic, feature, wanted)))
+}
+
+/// Says what would allow `wanted`. What is built in asks for all that a user may name.
+fn with_remedy(diagnostic: Diagnostic, feature: &FeatureId, wanted: &Capability) -> Diagnostic {
+    let diagnostic = diagnostic.help(format!("allow it with `{}`", grant_command(feature, wanted)));
+    match feature.source() {
+        FeatureSource::Builtin => diagnostic,
+        _ => diagnostic
             .help(format!("the feature has to ask for it: `//! @request {wanted}`, or wider")),
-    ))
+    }
 }
 
 /// The folder that the call works in. Without one there is neither `fs` nor `exec`: so no test

@@ -36,7 +36,8 @@ pub(crate) fn module() -> Shared<Module> {
     builder.build()
 }
 
-fn now() -> Native<i64> {
+/// The clock of the call, in milliseconds since 1970.
+pub(super) fn now() -> Native<i64> {
     frame::with(|frame| Ok(frame.now()))
 }
 

@@ -89,7 +89,8 @@ fn wrong(function: &str, text: &str, reason: &str) -> Box<EvalAltResult> {
     refuse(format!("{function}: {shown:?} is no address: {reason}"))
 }
 
-fn read(function: &str, text: &str) -> Outcome<Url> {
+/// An address, as a person writes it.
+pub(super) fn read(function: &str, text: &str) -> Outcome<Url> {
     let text = short(function, text)?;
     Url::parse(text).map_err(|error| {
         let reason = match error {

@@ -8,6 +8,7 @@ use super::wire::{Ask, CallOrder, Ended, Line, Order, Word};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Cancel, Conditions};
 use crate::feature::capability::SecretName;
+use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::event::{FeatureEvent, Sink};
 use crate::feature::heard::Heard;
 use crate::feature::hook::Decision;
@@ -282,6 +283,10 @@ impl Transaction for Remote {
 
     fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
         self.ask(Ask::StoreKeys(prefix.to_owned(), most))
+    }
+
+    fn commons(&self, commons: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
+        self.ask(Ask::Commons(commons, ask.clone()))
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {

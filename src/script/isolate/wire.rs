@@ -6,6 +6,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{CallContext, Failure, Receipt};
 use crate::feature::capability::{Capability, SecretName};
+use crate::feature::commons::{Commons, CommonsAsk};
 use crate::feature::event::FeatureEvent;
 use crate::feature::grant::GrantSet;
 use crate::feature::heard::Heard;
@@ -67,6 +68,7 @@ pub(super) enum Ask {
     StoreSet(String, String),
     StoreDelete(String),
     StoreKeys(String, usize),
+    Commons(Commons, CommonsAsk),
     Act(Act),
     Secret(String),
     Heard(Box<Heard>),
@@ -80,6 +82,9 @@ impl Ask {
             Self::StoreSet(key, value) => host.store_set(&key, &value).map(Value::from),
             Self::StoreDelete(key) => host.store_delete(&key).map(Value::from),
             Self::StoreKeys(prefix, most) => host.store_keys(&prefix, most).map(Value::from),
+            Self::Commons(commons, ask) => host
+                .commons(commons, &ask)
+                .map(|answer| serde_json::to_value(answer).unwrap_or_default()),
             Self::Act(act) => host.act(&act).map(Value::from),
             Self::Secret(name) => {
                 let name: SecretName = name.parse().map_err(|_| unknown_secret())?;

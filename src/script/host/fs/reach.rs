@@ -14,8 +14,8 @@
 use super::place::{MOST_NAMES, Place};
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, FsAccess, PathGlob, PathRoot};
-use crate::feature::grant::grant_command;
 use crate::script::frame::{self, Native, refusal};
+use crate::script::host::with_remedy;
 use crate::script::meter;
 use rhai::EvalAltResult;
 use rustix::fd::OwnedFd;
@@ -521,9 +521,7 @@ fn denied(place: &Place, access: FsAccess, wanted: Wanted) -> Box<EvalAltResult>
     let granted = frame::with(|frame| {
         let feature = frame.feature();
         let message = format!("`{capability}` is not granted to `{feature}`");
-        Ok(Diagnostic::operator("grant/fs", message)
-            .help(format!("allow it with `{}`", grant_command(feature, &capability)))
-            .help(format!("the feature has to ask for it: `//! @request {capability}`, or wider")))
+        Ok(with_remedy(Diagnostic::operator("grant/fs", message), feature, &capability))
     });
     match granted {
         Ok(diagnostic) => refusal(diagnostic),

@@ -1,7 +1,9 @@
 //! What the tests of the pure modules share: running their examples, and calls under bounds.
 
 use crate::limit::Limit;
-use crate::script::host::{csv, date, diff, hash, json, list, markdown, regex, table, text, url};
+use crate::script::host::{
+    csv, date, diff, hash, html, json, list, markdown, regex, table, text, url,
+};
 use crate::script::meter::{self, Bounds, Spent};
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, Module, Scope};
@@ -18,6 +20,7 @@ pub(in crate::script::host) fn engine() -> Engine {
         ("date", date::module()),
         ("diff", diff::module()),
         ("hash", hash::module()),
+        ("html", html::module()),
         ("json", json::module()),
         ("list", list::module()),
         ("markdown", markdown::module()),
