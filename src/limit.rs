@@ -46,6 +46,8 @@ pub enum Limit {
     EventOperations,
     /// How often hooks may make one turn go on.
     Again,
+    /// Bytes of what one call gets from its host that the log keeps, so that it can be run again.
+    Record,
 }
 
 struct Row {
@@ -61,7 +63,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// Every bound, in the order of [`Limit`].
-const TABLE: [Row; 18] = [
+const TABLE: [Row; 19] = [
     row(
         Limit::Operations,
         "operations",
@@ -94,6 +96,7 @@ const TABLE: [Row; 18] = [
         1_000_000_000,
     ),
     row(Limit::Again, "again", "limit/again", "times", 3, 100),
+    row(Limit::Record, "record", "limit/record", "bytes", MIB, 64 * MIB),
 ];
 
 /// The units that values may be written in: names, the limit's unit that they measure, factors.

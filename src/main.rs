@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Disable(command) => cli::enable::run(&command, false, output),
         Command::Permission(command) => cli::permission::run(&command, output),
         Command::Log(command) => cli::log::run(&command, output),
+        Command::Replay(command) => cli::replay::run(&command, output),
         Command::Store(command) => cli::store::run(&command, output),
         Command::Secret(command) => cli::secret::run(&command, output),
         Command::Test(command) => cli::test::run(&command, output),

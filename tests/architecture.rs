@@ -144,7 +144,11 @@ fn no_front_calls_around_the_pod() {
     // The catalog's own calls pass neither permissions nor hooks: they are the pod's to make, and of
     // programs without one.
     let core = ["feature", "pod", "script"].map(|module| source.join(module));
-    let fronts = files.into_iter().filter(|file| !core.iter().any(|core| file.starts_with(core)));
+    // A call that is run again from its record has neither a pod nor a world: nothing comes of it.
+    let replay = source.join("workspace/replay.rs");
+    let fronts = files
+        .into_iter()
+        .filter(|file| *file != replay && !core.iter().any(|core| file.starts_with(core)));
     let mut looked_at = 0;
     for file in fronts {
         looked_at += 1;

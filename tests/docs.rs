@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 32] = [
+const FAMILIES: [&str; 34] = [
     "bridge",
     "ask",
     "background",
@@ -45,10 +45,12 @@ const FAMILIES: [&str; 32] = [
     "mcp",
     "registry",
     "reload",
+    "replay",
     "result",
     "script",
     "secret",
     "service",
+    "session",
     "source",
     "test",
 ];

@@ -31,6 +31,8 @@ mod reload;
 #[cfg(all(unix, feature = "http"))]
 mod requests;
 mod scripts;
+#[cfg(unix)]
+mod session;
 mod setup;
 
 /// Counts allocations, as a program that embeds the crate does.

@@ -167,6 +167,52 @@ fn a_call_that_is_cancelled_in_the_middle_of_a_request_ends_and_the_next_one_wor
     server.join().expect("both requests came");
 }
 
+/// Whether a file below a folder holds a text.
+fn holds(folder: &Path, wanted: &str) -> bool {
+    let entries = std::fs::read_dir(folder).expect("a readable folder");
+    entries.map(|entry| entry.expect("a readable entry").path()).any(|path| match path.is_dir() {
+        true => holds(&path, wanted),
+        false => {
+            let text =
+                String::from_utf8_lossy(&std::fs::read(path).expect("a file")).to_lowercase();
+            text.contains(&wanted.to_lowercase())
+        }
+    })
+}
+
+/// A model or a person may have a secret as well, and say it once it was spent.
+#[test]
+fn no_log_holds_a_secret_that_was_spent() {
+    let folder = TempDir::new().expect("a folder");
+    let (address, server) = serve(3);
+    keep(&folder);
+    let pod = pod(&folder, address);
+    assert!(call(&pod, "spend", json!({})).contains("[secret KEY]"));
+    let hexadecimal: String = KEY.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let percent: String = KEY.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let base64 = "c2stNGRvcjlob3JzZThiYXR0ZXJ5";
+    let long = format!("{KEY}{}", "x".repeat(10_000));
+    for said in [KEY, &hexadecimal, &percent, base64] {
+        // In arguments that are right, in those that are not, in names, in long texts, in errors.
+        call(&pod, "ask", json!({ "path": 7, "other": said, said: { said: [said] } }));
+        call(&pod, said, json!({}));
+        call(&pod, "show", json!(said));
+    }
+    call(&pod, "ask", json!({ "path": KEY }));
+    call(&pod, "ask", json!({ "path": 7, "other": long }));
+    call(&pod, "spend", json!({}));
+    server.join().expect("the requests came");
+    drop(pod);
+    let session = folder.path().join("state/session");
+    for form in [KEY, &hexadecimal, &percent, base64, "4dor9horse8battery"] {
+        assert!(!holds(&session, form), "the log holds {form}");
+    }
+    assert!(holds(&session, "[secret KEY]"));
+    let verified = peasy::pod::session::verify(&session.join("default"), None, &mut |_| ());
+    let verified = verified.expect("it can be read");
+    assert!(verified.is_sound(), "{:?}", verified.findings);
+}
+
 #[test]
 fn no_script_shows_a_secret() {
     let folder = TempDir::new().expect("a folder");

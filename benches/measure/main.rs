@@ -19,6 +19,7 @@ mod raw;
 mod report;
 mod rounds;
 mod server;
+mod session;
 mod start;
 mod store;
 mod threads;
@@ -44,7 +45,7 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 12] = [
+const MEASURES: [Measure; 13] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
@@ -55,6 +56,7 @@ const MEASURES: [Measure; 12] = [
     Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
     Measure { name: "gateway", about: gateway::ABOUT, take: gateway::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },
+    Measure { name: "session", about: session::ABOUT, take: session::take },
     Measure { name: "start", about: start::ABOUT, take: start::take },
     Measure { name: "idle", about: idle::ABOUT, take: idle::take },
 ];

@@ -1,25 +1,33 @@
-//! `peasy log`: what was recorded of calls, and whether the record is whole.
+//! `peasy log`: what was recorded of sessions and calls, and whether the record is whole.
 
-use super::Exit;
 use super::output::{BAD, BOLD, DIM, GOOD, Output, count, paint, safe};
+use super::progress::Watched;
 use super::workspace::{SESSION, folders};
+use super::{Exit, usage};
 use crate::diagnostic::Diagnostic;
 use crate::pod::PodOptions;
-use crate::pod::session::{Body, Entry, Line, Verified, read_lines, verify};
+use crate::pod::session::entry::CallEntry;
+use crate::pod::session::said::{Notice, ToolResult};
+use crate::pod::session::{Body, Entry, Line, Verified, lines, load, verify};
+use crate::pod::session::{Reason, Size, sessions, size};
 use crate::store::Durability;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
-/// Shows and checks the record of calls.
+/// Shows, checks and exports the record of sessions and calls.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   peasy log show                  the latest calls
   peasy log show --last 0         all of them
   peasy log show --json | jq -r 'select(.kind == \"act\") | .url'
-  peasy log verify                whether the record is whole and agrees with the stores")]
+  peasy log verify                whether the record is whole and agrees with the stores
+  peasy log list                  the sessions that there are
+  peasy log export --format markdown > session.md")]
 pub struct LogArguments {
     #[command(subcommand)]
     command: LogCommand,
@@ -29,8 +37,41 @@ pub struct LogArguments {
 enum LogCommand {
     /// Show what was recorded, the latest last.
     Show(ShowArguments),
-    /// Check every line, side file and hash, and that log and stores agree.
+    /// Check every line, side file and hash, that each message of a model is explained, and that log
+    /// and stores agree.
     Verify(VerifyArguments),
+    /// List sessions: what they hold, and how much.
+    List(ListArguments),
+    /// Print a session whole, with what lies in files beside it.
+    Export(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+struct ListArguments {
+    /// Print JSON instead.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ExportArguments {
+    /// Which session.
+    #[arg(value_name = "SESSION", default_value = SESSION)]
+    session: String,
+    /// JSON holds every entry; Markdown is for reading.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "json")]
+    format: ExportFormat,
+    /// The same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExportFormat {
+    /// One array of entries.
+    Json,
+    /// Headings and text.
+    Markdown,
 }
 
 #[derive(Debug, Args)]
@@ -73,26 +114,53 @@ pub fn run(arguments: &LogArguments, output: &mut Output) -> Result<Exit, Box<Di
     match &arguments.command {
         LogCommand::Show(arguments) => show(arguments, output),
         LogCommand::Verify(arguments) => check(arguments, output),
+        LogCommand::List(arguments) => list(arguments, output),
+        LogCommand::Export(arguments) => export(arguments, output),
     }
+}
+
+/// The folder of a session, there or not.
+///
+/// # Errors
+///
+/// The name is none of a session.
+pub(super) fn folder_of(session: &str) -> Result<PathBuf, Box<Diagnostic>> {
+    if session.is_empty() || session.starts_with('.') || session.contains(['/', '\\', '\0']) {
+        let problem = usage(format!("`{}` is not the name of a session", safe(session)));
+        return Err(problem.help("`peasy log list` shows the sessions that there are").into());
+    }
+    Ok(options(session)?.session_folder())
+}
+
+fn options(session: &str) -> Result<PodOptions, Box<Diagnostic>> {
+    Ok(PodOptions {
+        project: None,
+        closed: Vec::new(),
+        state: folders()?.state,
+        session: session.to_owned(),
+        durability: Durability::default(),
+        workspace: None,
+        secrets: None,
+    })
+}
+
+/// Where a session that there is lies.
+///
+/// # Errors
+///
+/// There is none of that name.
+pub(super) fn options_of(session: &str) -> Result<PodOptions, Box<Diagnostic>> {
+    if folder_of(session)?.is_dir() {
+        return options(session);
+    }
+    let message = format!("there is no log of the session `{}` yet", safe(session));
+    let problem = Diagnostic::operator("log/none", message);
+    Err(problem.help("a log is begun by the first `peasy call` or `peasy serve`").into())
 }
 
 impl SessionArguments {
     fn options(&self) -> Result<PodOptions, Box<Diagnostic>> {
-        let options = PodOptions {
-            project: None,
-            closed: Vec::new(),
-            state: folders()?.state,
-            session: self.session.clone(),
-            durability: Durability::default(),
-            workspace: None,
-            secrets: None,
-        };
-        if options.session_folder().is_dir() {
-            return Ok(options);
-        }
-        let message = format!("there is no log of the session `{}` yet", safe(&self.session));
-        let problem = Diagnostic::operator("log/none", message);
-        Err(problem.help("a log is begun by the first `peasy call` or `peasy serve`").into())
+        options_of(&self.session)
     }
 }
 
@@ -102,19 +170,28 @@ fn show(arguments: &ShowArguments, output: &mut Output) -> Result<Exit, Box<Diag
         Some(call) => call_of(&line.entry) == Some(call),
         None => true,
     };
-    let lines = read_lines(&options.session_folder()).map_err(|error| error.diagnostic())?;
-    let lines: Vec<_> = lines.into_iter().filter(|(line, _)| wanted(line)).collect();
-    let skipped = match arguments.last {
-        0 => 0,
-        last => lines.len().saturating_sub(last),
+    let folder = options.session_folder();
+    let mut print = |line: &Line, text: &str| match arguments.json {
+        true => output.say_result(text),
+        false => output.say(sentence(line, &folder)),
     };
-    for (line, text) in &lines[skipped..] {
-        if arguments.json {
-            output.say_result(text);
-        } else {
-            output.say(sentence(line));
+    let (mut latest, mut skipped) = (VecDeque::new(), 0);
+    for read in lines(&folder).map_err(|error| error.diagnostic())? {
+        let (line, text) = read.map_err(|error| error.diagnostic())?;
+        if !wanted(&line) {
+            continue;
         }
+        if arguments.last == 0 {
+            print(&line, &text);
+            continue;
+        }
+        if latest.len() == arguments.last {
+            latest.pop_front();
+            skipped += 1;
+        }
+        latest.push_back((line, text));
     }
+    latest.iter().for_each(|(line, text)| print(line, text));
     if skipped > 0 && !arguments.json {
         let hint = format!("{} before; `--last 0` shows all", count(skipped, "line"));
         output.tell(paint(DIM, hint));
@@ -131,7 +208,9 @@ fn call_of(entry: &Entry) -> Option<&String> {
         | Entry::Act { call, .. }
         | Entry::Permission { call, .. }
         | Entry::Decision { call, .. } => Some(call),
-        Entry::Open { .. } | Entry::Catalog { .. } | Entry::Cut { .. } => None,
+        Entry::ToolResult(ToolResult { reason: Reason::Call(call), .. })
+        | Entry::Notice(Notice { reason: Reason::Sent(call, _), .. }) => Some(call),
+        _ => None,
     }
 }
 
@@ -139,7 +218,7 @@ fn call_of(entry: &Entry) -> Option<&String> {
 const SHOWN: usize = 60;
 
 /// One line for a person.
-fn sentence(line: &Line) -> String {
+fn sentence(line: &Line, folder: &Path) -> String {
     let time = jiff::Timestamp::from_millisecond(line.at).map(|time| time.to_string());
     let mut text = paint(DIM, format_args!("{:>5} {}", line.n, time.unwrap_or_default()));
     // Writing to a string cannot fail.
@@ -148,8 +227,7 @@ fn sentence(line: &Line) -> String {
             write!(text, " opened by peasy {} ({})", safe(version), safe(durability))
         }
         Entry::Catalog { features, .. } => {
-            let names: Vec<_> = features.iter().map(|one| one.feature.to_string()).collect();
-            write!(text, " features: {}", names.join(", "))
+            write!(text, " features: {}", safe(&names_of(features, folder)))
         }
         Entry::Call { about, result: Some(result), .. } => {
             let name = paint(BOLD, safe(&about.contribution));
@@ -208,8 +286,72 @@ fn sentence(line: &Line) -> String {
             })
         }
         Entry::Cut { bytes } => write!(text, " {bytes} bytes of an unfinished line were cut off"),
+        other => write!(text, " {}", said(other)),
     };
     text
+}
+
+/// The ids of the features of a catalog.
+fn names_of(features: &Body, folder: &Path) -> String {
+    let features = load(folder, features).unwrap_or_default();
+    let names = features.as_array().into_iter().flatten().filter_map(|one| one["feature"].as_str());
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// What an entry of an agent's session says.
+fn said(entry: &Entry) -> String {
+    let name = |text: &str| paint(BOLD, text);
+    let why = |reason: &Reason| match reason {
+        Reason::Call(call) => paint(DIM, format_args!("({})", safe(call))),
+        Reason::Sent(call, index) => {
+            paint(DIM, format_args!("(text {} of {})", index + 1, safe(call)))
+        }
+        Reason::Request(line) => paint(DIM, format_args!("(request {line})")),
+        Reason::Host(what) => paint(DIM, format_args!("({})", safe(what))),
+    };
+    match entry {
+        Entry::Session(begin) => {
+            let from = begin.parent.as_ref().map_or_else(String::new, |parent| {
+                format!(", from line {} of {}", parent.line, safe(&parent.session))
+            });
+            format!("session {} of {}{from}", safe(&begin.session), safe(&begin.front))
+        }
+        Entry::Resumed(resumed) => format!("resumed by {}", safe(&resumed.front)),
+        Entry::Instructions(said) => format!("{} {}", name("instructions"), short(&said.text)),
+        Entry::User(said) => format!("{} {}", name("user"), short(&said.content)),
+        Entry::Request(request) => {
+            let (provider, model) = (safe(&request.provider), safe(&request.model));
+            format!("asks {provider} {model} with {} messages", request.facts)
+        }
+        Entry::Assistant(said) => {
+            let tools: Vec<_> = said.calls.iter().map(|call| safe(&call.tool)).collect();
+            let calls = if tools.is_empty() {
+                String::new()
+            } else {
+                format!(" calls {}", tools.join(", "))
+            };
+            format!("{} {}{calls}", name("assistant"), short(&said.text))
+        }
+        Entry::ToolResult(said) => {
+            let shown = said.shown.as_ref().map_or_else(String::new, |shown| short(shown) + " ");
+            format!("{} {shown}{}", name("result"), why(&said.reason))
+        }
+        Entry::Notice(said) => {
+            let text = said.text.as_ref().map_or_else(String::new, |text| short(text) + " ");
+            format!("{} {text}{}", name("notice"), why(&said.reason))
+        }
+        Entry::Compaction(said) => {
+            let (facts, summary) = (said.facts, short(&said.summary));
+            format!("{} of {facts} messages: {summary} {}", name("summary"), why(&said.reason))
+        }
+        Entry::Usage(usage) => format!("{} tokens in, {} out", usage.input, usage.output),
+        Entry::TurnEnd(end) => format!("the turn ends: {}", safe(&end.why)),
+        Entry::Trouble(trouble) => {
+            let why = trouble.failure.first().map_or_else(String::new, ToString::to_string);
+            format!("{} {}", paint(BAD, "✗"), safe(&why))
+        }
+        _ => "an entry of a newer version of peasy".to_owned(),
+    }
 }
 
 /// The word by which a plain value is written in the log.
@@ -236,14 +378,18 @@ fn short(body: &Body) -> String {
 fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let options = arguments.session.options()?;
     let stores = options.stores();
-    let verified = verify(&options.session_folder(), Some(&stores));
+    let folder = options.session_folder();
+    let mut watched = Watched::bytes("verified", &folder, output);
+    let verified = verify(&folder, Some(&stores), &mut |bytes| watched.tell(bytes));
+    watched.end();
     let verified = verified.map_err(|error| error.diagnostic())?;
     let exit = if verified.is_sound() { Exit::Done } else { Exit::Failed };
     if arguments.json {
         output.say_json(&verified);
         return Ok(exit);
     }
-    let Verified { lines, calls, committed, open, acts, findings } = &verified;
+    let Verified { lines, calls, committed, open, acts, facts, requests, unknown, findings } =
+        &verified;
     for finding in findings {
         output.say(format_args!(
             "{} line {}: {}",
@@ -252,12 +398,229 @@ fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<D
             safe(&finding.problem)
         ));
     }
-    let summary = format!(
+    let mut summary = format!(
         "{lines} lines, {calls} calls, {committed} of them with lasting effects, {acts} acts, {open} under way"
     );
+    // Writing to a string cannot fail.
+    if *requests + *facts > 0 {
+        let _ = write!(summary, ", {facts} facts and {requests} requests of a model");
+    }
+    if *unknown > 0 {
+        let _ = write!(summary, ", {unknown} entries of a newer version");
+    }
     match findings.len() {
         0 => output.say(format_args!("{} the log is whole: {summary}", paint(GOOD, "✓"))),
         _ => output.say(format_args!("{}: {summary}", count(findings.len(), "problem"))),
     }
     Ok(exit)
+}
+
+/// What `peasy log list` says of one session.
+#[derive(Debug, Serialize)]
+struct Listed {
+    session: String,
+    /// The way in of an agent's session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    front: Option<String>,
+    /// The session that it was forked off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    lines: u64,
+    calls: u64,
+    requests: u64,
+    /// Tokens that models read and wrote.
+    tokens: u64,
+    #[serde(flatten)]
+    size: Size,
+}
+
+fn list(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let all = options(SESSION)?.session_folder();
+    let all = all.parent().unwrap_or(&all);
+    let failed = |reason: std::io::Error| {
+        Diagnostic::operator("log/failed", format!("`{}` cannot be read: {reason}", all.display()))
+    };
+    let mut listed = Vec::new();
+    for session in sessions(all).map_err(failed)? {
+        let folder = all.join(&session);
+        let size = size(&folder).map_err(failed)?;
+        listed.push(look_at(session, &folder, size)?);
+    }
+    listed.sort_by_key(|one| std::cmp::Reverse(one.size.written));
+    if arguments.json {
+        output.say_json(&listed);
+        return Ok(Exit::Done);
+    }
+    if listed.is_empty() {
+        output.tell(
+            "there is no session yet; a log is begun by the first `peasy call` or `peasy serve`",
+        );
+    }
+    for Listed { session, front, parent, lines, calls, requests, tokens, size } in &listed {
+        let time = jiff::Timestamp::from_millisecond(size.written).map(|time| time.to_string());
+        let mut text = format!("{} {lines} lines, {calls} calls", paint(BOLD, safe(session)));
+        // Writing to a string cannot fail.
+        if *requests > 0 {
+            let _ = write!(text, ", {requests} requests, {tokens} tokens");
+        }
+        if let Some(front) = front {
+            let _ = write!(text, ", of {}", safe(front));
+        }
+        if let Some(parent) = parent {
+            let _ = write!(text, ", from {}", safe(parent));
+        }
+        let kib = (size.log + size.bodies).div_ceil(1024);
+        let about = format_args!("{kib} KiB, {}", time.unwrap_or_default());
+        output.say(format_args!("{text} {}", paint(DIM, about)));
+    }
+    Ok(Exit::Done)
+}
+
+fn look_at(session: String, folder: &Path, size: Size) -> Result<Listed, Box<Diagnostic>> {
+    let (front, parent) = (None, None);
+    let (lines, calls, requests, tokens) = (0, 0, 0, 0);
+    let mut listed = Listed { session, front, parent, lines, calls, requests, tokens, size };
+    for read in self::lines(folder).map_err(|error| error.diagnostic())? {
+        let (line, _) = read.map_err(|error| error.diagnostic())?;
+        listed.lines += 1;
+        match line.entry {
+            Entry::Call { .. } | Entry::Intent { .. } => listed.calls += 1,
+            Entry::Request(_) => listed.requests += 1,
+            Entry::Usage(usage) => listed.tokens += usage.input + usage.output,
+            Entry::Session(begin) => {
+                listed.front = Some(begin.front);
+                listed.parent = begin.parent.map(|parent| parent.session);
+            }
+            _ => (),
+        }
+    }
+    Ok(listed)
+}
+
+fn export(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
+    let folder = options_of(&arguments.session)?.session_folder();
+    let read = lines(&folder).map_err(|error| error.diagnostic())?;
+    match arguments.format {
+        ExportFormat::Json => {
+            // Entry by entry: a log may be longer than memory.
+            let mut before = "[";
+            for line in read {
+                let (_, text) = line.map_err(|error| error.diagnostic())?;
+                let mut entry: Value = serde_json::from_str(&text).unwrap_or_default();
+                unfold(&mut entry, &folder)?;
+                output.say_result(&format!("{before}{entry}"));
+                before = ",";
+            }
+            output.say_result(if before == "[" { "[]" } else { "]" });
+        }
+        ExportFormat::Markdown => {
+            output.say_result(&format!("# Session {}\n", safe(&arguments.session)));
+            for line in read {
+                let (line, _) = line.map_err(|error| error.diagnostic())?;
+                if let Some(text) = paragraph(&line, &folder)? {
+                    output.say_result(&text);
+                }
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Puts values in the place of the bodies of an entry.
+fn unfold(value: &mut Value, folder: &Path) -> Result<(), Box<Diagnostic>> {
+    const BODIES: [&str; 15] = [
+        "input",
+        "result",
+        "heard",
+        "kept",
+        "features",
+        "descriptor",
+        "source",
+        "text",
+        "content",
+        "tools",
+        "settings",
+        "opaque",
+        "arguments",
+        "shown",
+        "summary",
+    ];
+    // Lists of entries that have bodies themselves.
+    const LISTS: [&str; 2] = ["features", "calls"];
+    let Some(fields) = value.as_object_mut() else { return Ok(()) };
+    for (name, field) in fields.iter_mut() {
+        let is_body = field.as_object().is_some_and(|body| {
+            body.len() == 1 && (body.contains_key("value") || body.contains_key("file"))
+        });
+        if is_body
+            && BODIES.contains(&name.as_str())
+            && let Ok(body) = serde_json::from_value::<Body>(field.clone())
+        {
+            *field = load(folder, &body).map_err(|error| error.diagnostic())?;
+        }
+        if LISTS.contains(&name.as_str()) {
+            for part in field.as_array_mut().into_iter().flatten() {
+                unfold(part, folder)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An entry as a paragraph of Markdown; `None` for what says nothing to a reader.
+fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnostic>> {
+    let value = |body: &Body| load(folder, body).map_err(|error| error.diagnostic());
+    let plain = |body: &Body| -> Result<String, Box<Diagnostic>> {
+        Ok(match value(body)? {
+            Value::String(text) => text,
+            other => fenced(&serde_json::to_string_pretty(&other).unwrap_or_default(), "json"),
+        })
+    };
+    let call = |about: &CallEntry, came: String| -> Result<String, Box<Diagnostic>> {
+        let input = serde_json::to_string_pretty(&value(&about.input)?).unwrap_or_default();
+        let input = fenced(&input, "json");
+        Ok(format!("### `{}`\n\n{input}\n\n{came}\n", about.contribution))
+    };
+    Ok(Some(match &line.entry {
+        Entry::Instructions(said) => format!("## Instructions\n\n{}\n", plain(&said.text)?),
+        Entry::User(said) => format!("## User\n\n{}\n", plain(&said.content)?),
+        Entry::Assistant(said) => {
+            let calls = said.calls.iter().map(|call| {
+                Ok(format!("- calls `{}` with `{}`\n", call.tool, value(&call.arguments)?))
+            });
+            let calls = calls.collect::<Result<String, Box<Diagnostic>>>()?;
+            format!("## Assistant\n\n{}\n\n{calls}", plain(&said.text)?)
+        }
+        Entry::ToolResult(said) => match &said.shown {
+            Some(shown) => format!("Result: {}\n", plain(shown)?),
+            None => return Ok(None),
+        },
+        Entry::Notice(said) => match &said.text {
+            Some(text) => format!("> {}\n", plain(text)?.replace('\n', "\n> ")),
+            None => return Ok(None),
+        },
+        Entry::Compaction(said) => {
+            format!("## Summary of {} messages\n\n{}\n", said.facts, plain(&said.summary)?)
+        }
+        Entry::Call { about, result: Some(result), .. } | Entry::Intent { about, result, .. } => {
+            call(about, plain(result)?)?
+        }
+        Entry::Call { about, failure, .. } => {
+            let why: Vec<_> = failure.iter().map(ToString::to_string).collect();
+            call(about, fenced(&why.join("\n"), "text"))?
+        }
+        Entry::Done { notices, .. } if !notices.is_empty() => {
+            let notices = notices.iter().map(|text| format!("> {}\n", text.replace('\n', "\n> ")));
+            notices.collect::<Vec<_>>().join("\n")
+        }
+        Entry::Act { feature, act, .. } => format!("- `{feature}` {act}\n"),
+        _ => return Ok(None),
+    }))
+}
+
+/// A block that its text cannot end.
+fn fenced(text: &str, kind: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(3.max(longest + 1));
+    format!("{fence}{kind}\n{text}\n{fence}")
 }

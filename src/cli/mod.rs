@@ -19,6 +19,7 @@ pub mod list;
 pub mod log;
 pub mod new;
 pub mod permission;
+pub mod replay;
 pub mod sandbox_process;
 pub mod secret;
 #[cfg(feature = "mcp")]
@@ -39,6 +40,7 @@ mod exit;
 mod gateway;
 mod output;
 mod policy;
+mod progress;
 mod reload;
 mod replace;
 mod subject;
@@ -168,8 +170,10 @@ pub enum Command {
     Disable(enable::SwitchCommand),
     /// Decide for each call whether it may run: allow, ask or deny.
     Permission(permission::PermissionArguments),
-    /// Show and check the record of calls.
+    /// Show, check and export the record of sessions and calls.
     Log(log::LogArguments),
+    /// Prove what a session was, or run recorded calls again.
+    Replay(replay::ReplayArguments),
     /// Look at what features keep, and change it.
     Store(store::StoreArguments),
     /// Watch features, and check and test each as it is saved.

@@ -7,6 +7,7 @@
 use super::call::{Conditions, Receipt};
 use super::capability::SecretName;
 use super::commons::{Commons, CommonsAnswer, CommonsAsk, Loose};
+use super::heard::Heard;
 use super::id::FeatureId;
 use super::secret::SecretText;
 use crate::diagnostic::{Diagnostic, shell_word};
@@ -93,6 +94,24 @@ pub trait Transaction: Send + Sync {
     fn closed(&self) -> &[PathBuf] {
         &[]
     }
+
+    /// How many bytes of what the call gets from its host are to be kept on record, so that it can be
+    /// run again; 0 where nothing is.
+    fn record_room(&self) -> u64 {
+        0
+    }
+
+    /// What the call got from the host beside its store. Told at most once, before the call ends, and
+    /// not where it got nothing.
+    fn heard(&self, _: Heard) {}
+
+    /// What the call is given in the place of the world, where it is run again from a record.
+    fn rehearsal(&self) -> Option<Heard> {
+        None
+    }
+
+    /// A call that is run again asks for what the record does not hold.
+    fn missed(&self, _: &str) {}
 
     /// Makes lasting what was staged, and records the call. The reply goes out after this.
     ///

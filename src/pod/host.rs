@@ -2,6 +2,7 @@
 
 use super::background::{Background, Ended, Stop};
 use super::commons::{self, Leased, Terms};
+use super::journal::Journal;
 use super::permission::Gate;
 use super::pipeline::{self, Before, EndVerdict, Heard, HookReport, Reports, RequestVerdict};
 use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
@@ -12,16 +13,18 @@ use crate::feature::call::{Conditions, Outcome, Receipt};
 use crate::feature::capability::SecretName;
 use crate::feature::catalog::{CallOptions, Catalog, Ready};
 use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
+use crate::feature::heard;
 use crate::feature::hook::{HookOutcome, HookPoint};
 use crate::feature::hook_event::{PostAssistant, PreRequest, TurnEnd};
 use crate::feature::id::FeatureId;
 use crate::feature::permission::Permissions;
+use crate::feature::question::Answer;
 use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::{Limit, Limits};
 use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -80,10 +83,12 @@ pub(super) struct Current {
     pub catalog: Arc<Catalog>,
     /// The folder that each feature belongs to.
     roots: HashMap<FeatureId, PathBuf>,
+    /// The line of the log that says all this.
+    pub line: u64,
 }
 
 pub(super) struct Shared {
-    pub log: SessionLog,
+    pub log: Arc<SessionLog>,
     pub hooks: Reports,
     stores: Arc<Stores>,
     workspace: Option<PathBuf>,
@@ -101,9 +106,46 @@ impl Shared {
     }
 }
 
-/// What the log says of each feature beside its descriptor: the folder that it belongs to, and the
-/// digest of its source and imports.
-pub type Features = HashMap<FeatureId, (PathBuf, String)>;
+/// What the log says of each feature beside its descriptor.
+pub type Features = HashMap<FeatureId, OnRecord>;
+
+/// What the log says of one feature beside its descriptor.
+#[derive(Clone, Default)]
+pub struct OnRecord {
+    /// The folder that it belongs to.
+    pub root: PathBuf,
+    /// SHA-256 of its source and imports; empty for one that has none.
+    pub digest: String,
+    /// Gives the texts of both, as whoever read them wants them back.
+    pub source: Option<Arc<dyn Fn() -> Value + Send + Sync>>,
+}
+
+impl std::fmt::Debug for OnRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { root, digest, .. } = self;
+        f.debug_struct("OnRecord")
+            .field("root", root)
+            .field("digest", digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The id of a call on record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(String);
+
+impl CallId {
+    /// As the log has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for CallId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The folder of stores below a state folder.
 pub(crate) const STORES: &str = "store";
@@ -149,7 +191,10 @@ impl Pod {
         let committed = Arc::clone(&stores);
         log.sync_first(move || committed.sync());
         let recovered = log.recover(&stores)?;
-        record(&log, &catalog, &features)?;
+        let exposed = options.secrets.as_ref().map(Secrets::exposed).cloned();
+        let log = log.without(exposed.unwrap_or_default());
+        let line = record(&log, &catalog, &features)?;
+        let log = Arc::new(log);
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
@@ -157,7 +202,7 @@ impl Pod {
         let (hooks, permissions) = Default::default();
         let shared =
             Shared { log, hooks, stores, workspace, secrets, closed, permissions, project };
-        let current = RwLock::new(Arc::new(Current::new(catalog, features)));
+        let current = RwLock::new(Arc::new(Current::new(catalog, features, line)));
         let (bus, background) = Default::default();
         Ok(Self { current, shared: Arc::new(shared), recovered, bus, background })
     }
@@ -230,8 +275,8 @@ impl Pod {
     ///
     /// The log cannot be written; the catalog stands as it was.
     pub fn swap(&self, catalog: Arc<Catalog>, features: Features) -> Result<(), PodError> {
-        record(&self.shared.log, &catalog, &features)?;
-        let new = Arc::new(Current::new(catalog, features));
+        let line = record(&self.shared.log, &catalog, &features)?;
+        let new = Arc::new(Current::new(catalog, features, line));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
@@ -245,6 +290,16 @@ impl Pod {
         &self.recovered
     }
 
+    /// The session's log, for an agent's session that is to be on record in it.
+    pub fn log(&self) -> &Arc<SessionLog> {
+        &self.shared.log
+    }
+
+    /// The id that a call will have on record, for whoever refers to it there.
+    pub fn next_call(&self) -> CallId {
+        CallId(self.shared.log.next_call())
+    }
+
     /// Calls a tool: its arguments are checked, then the permissions, then the hooks before it are
     /// asked; it runs, and the hooks after it are asked. Everything is on record before the outcome is
     /// given back.
@@ -254,9 +309,20 @@ impl Pod {
     /// `hook/…`, and did not run; a result that a hook withholds ends with `hook/withheld`, and what the
     /// call did stands.
     pub fn call(&self, name: &str, arguments: Value, options: CallOptions) -> Outcome {
+        self.call_as(self.next_call(), name, arguments, options)
+    }
+
+    /// As [`Self::call`], under an id of [`Self::next_call`].
+    pub fn call_as(
+        &self,
+        id: CallId,
+        name: &str,
+        arguments: Value,
+        options: CallOptions,
+    ) -> Outcome {
         let started = Instant::now();
         let current = self.current();
-        let (transaction, options) = match self.begin(&current, name, &arguments, options) {
+        let (transaction, options) = match self.begin(&current, id, name, &arguments, options) {
             Ok(begun) => begun,
             Err(error) => return Outcome::failure(error.diagnostic()),
         };
@@ -290,6 +356,7 @@ impl Pod {
             Err(error) => return ready.ends_with(Err(error.diagnostic().into())),
         };
         options.answers = gate.rest();
+        transaction.is_answered(&options.answers);
         let ready = match verdict {
             Before::Run(None) => ready,
             Before::Run(Some(arguments)) => ready.rewritten(arguments),
@@ -351,7 +418,8 @@ impl Pod {
         options: CallOptions,
     ) -> HookOutcome {
         let current = self.current();
-        let (transaction, options) = match self.begin(&current, hook, &event, options) {
+        let id = self.next_call();
+        let (transaction, options) = match self.begin(&current, id, hook, &event, options) {
             Ok(begun) => begun,
             Err(error) => return HookOutcome::failure(error.diagnostic()),
         };
@@ -367,6 +435,7 @@ impl Pod {
     fn begin(
         &self,
         current: &Arc<Current>,
+        id: CallId,
         contribution: &str,
         input: &Value,
         options: CallOptions,
@@ -379,18 +448,17 @@ impl Pod {
             input: self.shared.log.body(input)?,
             now: conditions.now,
             seed: Some(conditions.seed),
+            answers: options.answers.to_vec(),
+            catalog: Some(current.line),
+            heard: None,
+            kept: None,
         };
         let transaction = Arc::new(PodTransaction {
             shared: Arc::clone(&self.shared),
             current: Arc::clone(current),
-            call: self.shared.log.next_call(),
+            call: id.0,
             is_of_hook: false,
-            state: Mutex::new(State {
-                about,
-                begun: None,
-                store: StoreState::Untouched,
-                commons: Leased::default(),
-            }),
+            state: Mutex::new(State::new(about)),
         });
         let host = Arc::clone(&transaction) as Arc<dyn Transaction>;
         Ok((transaction, CallOptions { transaction: host, ..self.heard(options) }))
@@ -413,23 +481,71 @@ fn with_notices(mut outcome: Outcome, notices: Vec<String>) -> Outcome {
 }
 
 impl Current {
-    fn new(catalog: Arc<Catalog>, features: Features) -> Self {
-        let roots = features.into_iter().map(|(id, (root, _))| (id, root)).collect();
-        Self { catalog, roots }
+    fn new(catalog: Arc<Catalog>, features: Features, line: u64) -> Self {
+        let roots = features.into_iter().map(|(id, feature)| (id, feature.root)).collect();
+        Self { catalog, roots, line }
     }
 }
 
-/// Writes down what can be called.
-fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<(), LogError> {
+/// Writes down what can be called, and gives the line. What was written down before is named by its
+/// hash, so that a reload adds no more than what it changed.
+fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<u64, LogError> {
+    let key = key_of(catalog, features);
+    let features = match log.remembered(&key) {
+        Some(known) => known,
+        None => {
+            let written = write_features(log, catalog, features)?;
+            log.remember(&key, &written);
+            written
+        }
+    };
+    log.record(&Entry::Catalog { instance: log.instance().to_owned(), features })
+}
+
+/// All that a catalog on record is made of: a digest stands for the source, and with the version of
+/// peasy for the descriptor that was read from it.
+fn key_of(catalog: &Catalog, features: &Features) -> String {
+    let parts = catalog.features().map(|feature| {
+        let on_record = features.get(feature.id());
+        let digest = on_record.map_or("", |on_record| on_record.digest.as_str());
+        let descriptor = digest.is_empty().then(|| feature.descriptor());
+        let root = on_record.map(|on_record| &on_record.root);
+        let grants: Vec<_> = feature.grants().iter().collect();
+        let limits: Vec<_> = Limit::all().map(|limit| feature.limits().get(limit)).collect();
+        json!([feature.id(), root, digest, descriptor, grants, limits])
+    });
+    json!([env!("CARGO_PKG_VERSION"), parts.collect::<Value>()]).to_string()
+}
+
+fn write_features(
+    log: &SessionLog,
+    catalog: &Catalog,
+    features: &Features,
+) -> Result<Body, LogError> {
+    let usual = Limits::default();
     let entries = catalog.features().map(|feature| {
-        let (root, digest) = features.get(feature.id()).cloned().unwrap_or_default();
+        let OnRecord { root, digest, source } =
+            features.get(feature.id()).cloned().unwrap_or_default();
         let descriptor = serde_json::to_value(feature.descriptor()).unwrap_or_default();
-        let descriptor = log.body(&descriptor)?;
-        Ok(FeatureEntry { feature: feature.id().clone(), root, digest, descriptor })
+        let limits = Limit::all().map(|limit| (limit, feature.limits().get(limit)));
+        Ok(FeatureEntry {
+            feature: feature.id().clone(),
+            root,
+            digest,
+            descriptor: log.body_above(&descriptor, REPEATED)?,
+            source: source.map(|source| log.body_above(&source(), REPEATED)).transpose()?,
+            grants: feature.grants().iter().cloned().collect(),
+            limits: limits.filter(|(limit, value)| usual.get(*limit) != *value).collect(),
+        })
     });
     let features = entries.collect::<Result<Vec<_>, LogError>>()?;
-    log.append(&Entry::Catalog { instance: log.instance().to_owned(), features })
+    let features = serde_json::to_value(features).unwrap_or_default();
+    log.body_above(&features, REPEATED)
 }
+
+/// Descriptors, sources and the list of them are the same from one opening to the next: what is longer
+/// than this stands in a file of its own, once.
+const REPEATED: usize = 256;
 
 /// Most characters of a name that nobody has that are recorded.
 const MOST_NAME: usize = 128;
@@ -450,6 +566,7 @@ struct State {
     begun: Option<Begun>,
     store: StoreState,
     commons: Leased,
+    journal: Journal,
 }
 
 struct Begun {
@@ -473,8 +590,7 @@ impl PodTransaction {
     pub fn of_hook(shared: &Arc<Shared>, current: &Arc<Current>, about: CallEntry) -> Self {
         let (shared, current) = (Arc::clone(shared), Arc::clone(current));
         let call = shared.log.next_call();
-        let (store, commons) = (StoreState::Untouched, Leased::default());
-        let state = Mutex::new(State { about, begun: None, store, commons });
+        let state = Mutex::new(State::new(about));
         Self { shared, current, call, is_of_hook: true, state }
     }
 
@@ -488,6 +604,11 @@ impl PodTransaction {
         self.state().about.feature = Some(feature.clone());
     }
 
+    /// What is left of a person's answers for the tool itself, once its host has taken its own.
+    fn is_answered(&self, answers: &[Answer]) {
+        self.state().about.answers = answers.to_vec();
+    }
+
     /// The outcome of a call that the catalog did not make lasting, once it is on record.
     fn recorded(&self, mut outcome: Outcome) -> Outcome {
         let recorded = match &outcome.result {
@@ -497,7 +618,7 @@ impl PodTransaction {
                 log.body(result).and_then(|result| {
                     log.append(&Entry::Call {
                         call: self.call.clone(),
-                        about: self.state().about.clone(),
+                        about: self.about()?,
                         result: Some(result),
                         failure: Vec::new(),
                         receipt: outcome.receipt,
@@ -527,7 +648,7 @@ impl PodTransaction {
 
     /// Records a call that failed.
     fn failed(&self, failure: &[Diagnostic], receipt: &Receipt) -> Result<(), LogError> {
-        let about = self.state().about.clone();
+        let about = self.about()?;
         self.shared.log.append(&Entry::Call {
             call: self.call.clone(),
             about,
@@ -535,6 +656,18 @@ impl PodTransaction {
             failure: failure.to_vec(),
             receipt: *receipt,
         })
+    }
+
+    /// What was called, and what it got.
+    fn about(&self) -> Result<CallEntry, LogError> {
+        let (mut about, journal) = {
+            let mut state = self.state();
+            (state.about.clone(), std::mem::take(&mut state.journal))
+        };
+        let (heard, kept) = journal.into_values();
+        about.heard = heard.map(|heard| self.shared.log.body(&heard)).transpose()?;
+        about.kept = kept.map(|kept| self.shared.log.body(&kept)).transpose()?;
+        Ok(about)
     }
 
     fn commit_staged(
@@ -580,6 +713,11 @@ impl PodTransaction {
 }
 
 impl State {
+    fn new(about: CallEntry) -> Self {
+        let (commons, journal) = Default::default();
+        Self { about, begun: None, store: StoreState::Untouched, commons, journal }
+    }
+
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
         if let (StoreState::Untouched, Some(begun)) = (&self.store, &self.begun) {
             let lease = stores.lease(&begun.owner, begun.quota, begun.deadline)?;
@@ -635,22 +773,31 @@ impl Transaction for PodTransaction {
             quota: call.limits.get(Limit::Store),
             deadline: call.deadline,
         });
+        state.journal = Journal::of(call.limits.get(Limit::Record));
     }
 
     fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic> {
-        self.with_store(|lease| lease.get(key))
+        let read = self.with_store(|lease| lease.get(key));
+        self.state().journal.read(key, &read);
+        read
     }
 
     fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
-        self.with_store(|lease| lease.set(key, value))
+        let set = self.with_store(|lease| lease.set(key, value));
+        self.state().journal.set(key, value, &set);
+        set
     }
 
     fn store_delete(&self, key: &str) -> Result<bool, Diagnostic> {
-        self.with_store(|lease| lease.delete(key))
+        let deleted = self.with_store(|lease| lease.delete(key));
+        self.state().journal.deleted(key, &deleted);
+        deleted
     }
 
     fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
-        self.with_store(|lease| lease.keys(prefix, most))
+        let keys = self.with_store(|lease| lease.keys(prefix, most));
+        self.state().journal.listed(prefix, most, &keys);
+        keys
     }
 
     fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
@@ -658,7 +805,9 @@ impl Transaction for PodTransaction {
         let mut leased = std::mem::take(&mut state.commons);
         let answer = state.on_commons(&mut leased, which, ask, &self.shared);
         state.commons = leased;
-        answer.map_err(|error| error.diagnostic())
+        let answer = answer.map_err(|error| error.diagnostic());
+        state.journal.shared(which, ask, &answer);
+        answer
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
@@ -697,9 +846,18 @@ impl Transaction for PodTransaction {
         &self.shared.closed
     }
 
+    fn record_room(&self) -> u64 {
+        self.state().journal.room()
+    }
+
+    fn heard(&self, heard: heard::Heard) {
+        self.state().journal.heard(heard);
+    }
+
     fn commit(&self, ending: &Ending<'_>) -> Result<(), Diagnostic> {
         let log = &self.shared.log;
         let result = log.body(ending.result).map_err(|error| error.diagnostic())?;
+        let about = self.about().map_err(|error| error.diagnostic())?;
         let mut state = self.state();
         if !ending.notices.is_empty() {
             state.lease(&self.shared.stores).map_err(|error| error.diagnostic())?;
@@ -707,7 +865,6 @@ impl Transaction for PodTransaction {
         if matches!(state.store, StoreState::Closed) {
             return Err(StoreError::Closed.diagnostic());
         }
-        let about = state.about.clone();
         let store = std::mem::replace(&mut state.store, StoreState::Closed);
         let commons = std::mem::take(&mut state.commons);
         drop(state);

@@ -7,12 +7,15 @@
 mod background;
 mod commons;
 mod host;
+mod journal;
 mod permission;
 mod pipeline;
 pub mod session;
 mod sink;
 
 pub use background::{Background, Ended, MOST_WORK, Stop};
-pub use host::{Features, Pod, PodError, PodOptions, sessions_folder, stores_folder};
+pub use host::{
+    CallId, Features, OnRecord, Pod, PodError, PodOptions, sessions_folder, stores_folder,
+};
 pub use pipeline::{EndVerdict, Heard, HookReport, RequestVerdict};
 pub use sink::{Bus, Listener, MOST_WAITING};

@@ -7,8 +7,9 @@ use super::host::ask::Asking;
 #[cfg(feature = "http")]
 use super::host::http::Requests;
 use super::meter;
+use super::outside::Outside;
 use crate::diagnostic::Diagnostic;
-use crate::feature::call::{CallContext, Conditions};
+use crate::feature::call::CallContext;
 use crate::feature::commons::CommonsAnswer;
 use crate::feature::event::{EventBody, FeatureEvent};
 use crate::feature::grant::GrantSet;
@@ -51,6 +52,8 @@ pub(crate) struct Frame {
     /// The strictest decision that was made.
     decided: u8,
     diagnostics: Vec<Diagnostic>,
+    /// What the call gets from the world, on its way into the record or out of it.
+    outside: Outside,
     /// What the call has sent and spent.
     #[cfg(feature = "http")]
     requests: Requests,
@@ -84,6 +87,7 @@ impl Frame {
         channels: Arc<[ChannelName]>,
     ) -> Self {
         let random = fastrand::Rng::with_seed(context.conditions.seed);
+        let outside = meter::handing_out(|| Outside::of(&*context.transaction));
         Self {
             role,
             context,
@@ -97,6 +101,7 @@ impl Frame {
             dropped: 0,
             decided: 0,
             diagnostics: Vec::new(),
+            outside,
             #[cfg(feature = "http")]
             requests: Requests::default(),
             has_acted: false,
@@ -168,8 +173,15 @@ impl Frame {
         &mut self.random
     }
 
-    pub(crate) fn conditions(&self) -> Conditions {
-        self.context.conditions
+    /// The wall clock as the call sees it, in milliseconds since the Unix epoch.
+    pub(crate) fn now(&mut self) -> i64 {
+        let now = self.context.conditions.now;
+        now.unwrap_or_else(|| meter::handing_out(|| self.outside.clock()))
+    }
+
+    /// What the call gets from the world.
+    pub(crate) fn outside(&mut self) -> &mut Outside {
+        &mut self.outside
     }
 
     /// Sends a live event, if the call's volume allows it.
@@ -244,11 +256,14 @@ pub(crate) fn enter(frame: Frame) {
 pub(crate) fn leave() -> Left {
     FRAME.take().map_or_else(
         || Left { notices: Vec::new(), dropped: 0, diagnostics: Vec::new(), question: None },
-        |frame| Left {
-            notices: frame.notices,
-            dropped: frame.dropped,
-            diagnostics: frame.diagnostics,
-            question: frame.asking.question,
+        |frame| {
+            meter::handing_out(|| frame.outside.tell(&*frame.context.transaction));
+            Left {
+                notices: frame.notices,
+                dropped: frame.dropped,
+                diagnostics: frame.diagnostics,
+                question: frame.asking.question,
+            }
         },
     )
 }
@@ -326,6 +341,18 @@ pub(crate) fn ask_host<T: Heap>(
         }
         Err(diagnostic) => Err(meter::handing_out(|| refusal(diagnostic))),
     }
+}
+
+/// What a call meets that is run again and asks for what its record does not hold.
+pub(crate) fn missed(what: &str) -> Box<EvalAltResult> {
+    let told = with(|frame| Ok(Arc::clone(&frame.context.transaction)));
+    meter::handing_out(|| {
+        if let Ok(host) = told {
+            host.missed(what);
+        }
+        let message = format!("the record of the call does not hold {what}");
+        refusal(Diagnostic::operator("replay/not-recorded", message))
+    })
 }
 
 /// Records an act on the outside world, which may happen after this and not before.

@@ -397,6 +397,11 @@ pub(crate) fn killed() -> Option<Limit> {
     over().and_then(End::limit)
 }
 
+/// What the call has spent of its operations.
+pub(crate) fn operations() -> u64 {
+    GAUGE.with(|gauge| gauge.operations.get())
+}
+
 /// Pays for `operations` units of native work and looks at the clock; to be called before the
 /// work, and again for each piece of work that is not small.
 ///

@@ -22,6 +22,7 @@ mod lend;
 mod location;
 pub mod meter;
 mod native;
+mod outside;
 mod parse;
 pub mod reference;
 mod remedy;

@@ -15,6 +15,7 @@ use super::isolate::process::Processes;
 use super::lend;
 use super::sandbox::{Sandbox, SandboxError};
 use super::script::{ReadOutcome, Script};
+use super::source::Pinned;
 use super::{engine, explain, format, host, meter, value};
 
 pub use super::location::{Location, Surroundings, is_project_root};
@@ -26,7 +27,7 @@ use crate::feature::content::ResultForm;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::GrantSet;
 use crate::feature::hook::{Decision, Hook, HookContribution, HookOutcome, HookThreads};
-use crate::feature::id::ChannelName;
+use crate::feature::id::{ChannelName, FeatureSource};
 use crate::feature::registry::{FeatureInstallContext, FeatureInstallError, FeatureModule};
 use crate::feature::schema::Arguments;
 use crate::feature::tool::{Tool, ToolContribution};
@@ -188,6 +189,22 @@ impl ScriptRuntime {
         done.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
     }
 
+    /// Reads a feature whose files were read before, as they were then.
+    pub fn read_pinned(&self, pinned: Pinned, source: FeatureSource) -> ReadOutcome {
+        let deadline = Instant::now() + READ_TIME;
+        let (memory, limits) = (self.memory, Arc::clone(&self.limits));
+        let read = self.sandbox.run(deadline, move |thread| {
+            bounded_reading(memory, thread, || {
+                let known = Self::known();
+                Script::read_pinned(&pinned, source, known, &limits, &meter::reading_tick)
+            })
+        });
+        read.unwrap_or_else(|error| {
+            let diagnostics = vec![explain::sandbox(&error, &self.limits)];
+            ReadOutcome { script: None, diagnostics, tree: None }
+        })
+    }
+
     fn read_part(&self, locations: &[Location]) -> Vec<ReadOutcome> {
         let deadline =
             Instant::now() + READ_TIME * u32::try_from(locations.len()).unwrap_or(u32::MAX);
@@ -262,17 +279,27 @@ fn read_one(
     limits: &Limits,
     thread: &mut Instances,
 ) -> ReadOutcome {
-    meter::begin(reading(memory, READ_TIME));
-    let source = location.source.clone();
-    let known = ScriptRuntime::known();
-    let mut outcome = match location.built_in_name() {
-        Some(name) => {
-            let text = builtin::text(name).unwrap_or_default();
-            let name = location.path.display().to_string();
-            Script::read_text(&name, text, source, known, limits, &meter::reading_tick)
+    bounded_reading(memory, thread, || {
+        let source = location.source.clone();
+        let known = ScriptRuntime::known();
+        match location.built_in_name() {
+            Some(name) => {
+                let text = builtin::text(name).unwrap_or_default();
+                let name = location.path.display().to_string();
+                Script::read_text(&name, text, source, known, limits, &meter::reading_tick)
+            }
+            None => Script::read(&location.path, source, known, limits, &meter::reading_tick),
         }
-        None => Script::read(&location.path, source, known, limits, &meter::reading_tick),
-    };
+    })
+}
+
+fn bounded_reading(
+    memory: MemoryBound,
+    thread: &mut Instances,
+    read: impl FnOnce() -> ReadOutcome,
+) -> ReadOutcome {
+    meter::begin(reading(memory, READ_TIME));
+    let mut outcome = read();
     check_guards(&mut outcome);
     wear(thread, &meter::end());
     outcome

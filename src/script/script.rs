@@ -7,7 +7,7 @@
 use super::analysis::{self, Analysis, Known, Use, Valueless};
 use super::annotation::{self, Contribution, Declared};
 use super::parse::Abort;
-use super::source::{self, Loaded, SourceTree};
+use super::source::{self, Loaded, Pinned, SourceTree};
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::feature::capability::Capability;
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration, Need};
@@ -109,6 +109,23 @@ impl Script {
         let mut problems = Vec::new();
         let loaded = source::load(path, limits.get(Limit::Source), &abort, &mut problems);
         finish(loaded, source, known, limits, problems)
+    }
+
+    /// Reads a feature whose files were read before, as they were then.
+    pub fn read_pinned<A>(
+        pinned: &Pinned,
+        of: FeatureSource,
+        known: &Known,
+        limits: &Limits,
+        abort: &A,
+    ) -> ReadOutcome
+    where
+        A: Fn() -> Option<Limit> + Copy + 'static,
+    {
+        let abort: Abort = Rc::new(*abort);
+        let mut problems = Vec::new();
+        let loaded = source::load_pinned(pinned, limits.get(Limit::Source), &abort, &mut problems);
+        finish(Some(loaded), of, known, limits, problems)
     }
 
     /// Reads a text that lies in no file. It can import the embedded library alone.

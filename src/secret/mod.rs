@@ -15,6 +15,7 @@ pub use error::SecretError;
 pub use keyring::keyring_status;
 
 use crate::feature::capability::SecretName;
+use crate::feature::redact::Exposed;
 use crate::feature::secret::{MAX_BYTES, SecretText};
 use crate::private;
 use keyring::{Keyring, SystemKeyring};
@@ -51,6 +52,7 @@ pub struct Secrets {
     folder: PathBuf,
     keyring: Arc<dyn Keyring>,
     variable: fn(&str) -> Option<String>,
+    exposed: Exposed,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -63,7 +65,13 @@ impl Secrets {
     /// The secrets that the configuration folder `folder` names.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
-        Self { folder: folder.into(), keyring: Arc::new(SystemKeyring), variable }
+        let (keyring, exposed) = (Arc::new(SystemKeyring), Exposed::default());
+        Self { folder: folder.into(), keyring, variable, exposed }
+    }
+
+    /// The secrets that were read to be spent, for whoever keeps records.
+    pub fn exposed(&self) -> &Exposed {
+        &self.exposed
     }
 
     /// The names, in order, and where each secret is.
@@ -97,7 +105,10 @@ impl Secrets {
                 text.ok_or_else(|| SecretError::Missing(name.clone()))?
             }
         };
-        SecretText::new(text).map_err(|reason| SecretError::Unusable { name: name.clone(), reason })
+        let text = SecretText::new(text);
+        let text = text.map_err(|reason| SecretError::Unusable { name: name.clone(), reason })?;
+        self.exposed.add(name, text.expose());
+        Ok(text)
     }
 
     fn source(&self, name: &SecretName) -> Result<Option<Source>, SecretError> {

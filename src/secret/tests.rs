@@ -49,7 +49,7 @@ static KEYRING: Mutex<()> = Mutex::new(());
 
 fn secrets(folder: &Path, keyring: Arc<dyn Keyring>) -> Secrets {
     let variable = |name: &str| (name == "SET").then(|| "of the environment".to_owned());
-    Secrets { folder: folder.to_owned(), keyring, variable }
+    Secrets { folder: folder.to_owned(), keyring, variable, exposed: Default::default() }
 }
 
 fn name(text: &str) -> SecretName {

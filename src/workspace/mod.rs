@@ -6,6 +6,7 @@
 pub mod place;
 #[cfg(feature = "reload")]
 pub mod reload;
+pub mod replay;
 mod shelf;
 #[cfg(feature = "reload")]
 mod watch;
@@ -290,8 +291,23 @@ impl Workspace {
 
     /// The features as the log knows them.
     pub fn on_record(&self) -> pod::Features {
-        let subjects = self.subjects().cloned().chain(self.others());
-        subjects.map(|Subject { id, root, digest }| (id, (root, digest))).collect()
+        let on_record = |read: &Arc<ReadFeature>| {
+            let tree = Arc::clone(&read.script()?.tree);
+            Some(move || serde_json::to_value(tree.pinned()).unwrap_or_default())
+        };
+        let mut features: pod::Features = self
+            .subjects()
+            .cloned()
+            .chain(self.others())
+            .map(|Subject { id, root, digest }| (id, pod::OnRecord { root, digest, source: None }))
+            .collect();
+        for read in &self.features {
+            let known = read.id().and_then(|id| features.get_mut(id));
+            if let Some((known, source)) = known.zip(on_record(read)) {
+                known.source = Some(Arc::new(source));
+            }
+        }
+        features
     }
 
     /// What the features that can be read declare.

@@ -208,7 +208,7 @@ fn sessions(folders: &Folders, all: &mut Findings) {
             all.add(AREA, State::Ok, text, &[&format!("check it with `{whole}`")]);
             continue;
         }
-        match verify(session, None) {
+        match verify(session, None, &mut |_| ()) {
             Ok(found) if found.is_sound() => {
                 all.ok(
                     AREA,

@@ -252,6 +252,10 @@ impl Round {
             input: event.clone(),
             now,
             seed: Some(seed),
+            answers: Vec::new(),
+            catalog: Some(self.current.line),
+            heard: None,
+            kept: None,
         };
         Arc::new(PodTransaction::of_hook(&self.shared, &self.current, about))
     }

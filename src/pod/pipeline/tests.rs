@@ -19,7 +19,7 @@ use crate::feature::schema::{Arguments, Parameters, Type};
 use crate::feature::testing::{Module, Run, capability, hook, id, tool};
 use crate::feature::tool::ToolContribution;
 use crate::limit::{Limit, Limits};
-use crate::pod::session::{Entry, read_lines};
+use crate::pod::session::{Entry, lines};
 use crate::pod::{EndVerdict, Pod, PodOptions, RequestVerdict};
 use crate::store::Durability;
 use serde_json::{Map, Value, json};
@@ -164,8 +164,8 @@ impl World {
 
     /// The kinds of lines since the pod was opened, and what came of decisions.
     fn log(&self) -> Vec<String> {
-        let lines = read_lines(&self.folder.path().join("session").join("s")).expect("a log");
-        let told = lines.into_iter().filter_map(|(line, _)| match line.entry {
+        let lines = lines(&self.folder.path().join("session").join("s")).expect("a log");
+        let told = lines.filter_map(|line| match line.expect("it can be read").0.entry {
             Entry::Open { .. } | Entry::Catalog { .. } => None,
             Entry::Decision { point, decision, hooks, answers, .. } => {
                 let decision = serde_json::to_value(decision).expect("plain")["value"].clone();
@@ -629,8 +629,8 @@ fn what_a_hook_says_beside_its_decision_is_heard_and_on_record() {
     let event = listener.try_next().expect("it is heard");
     let body = EventBody::Log { level: Level::Warn, text: "odd".into() };
     assert_eq!((event.feature, event.body), (id("user:a"), body));
-    let lines = read_lines(&world.folder.path().join("session").join("s")).expect("a log");
-    let said = lines.iter().find_map(|(line, _)| match &line.entry {
+    let mut lines = lines(&world.folder.path().join("session").join("s")).expect("a log");
+    let said = lines.find_map(|line| match &line.expect("it can be read").0.entry {
         Entry::Decision { hooks, .. } => Some(hooks[0].said[0].message.clone()),
         _ => None,
     });

@@ -1,11 +1,15 @@
 //! What a log holds: numbered lines, each with the hash of the one before it.
 
+use super::said;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Receipt;
+use crate::feature::capability::Capability;
 use crate::feature::hook::HookPoint;
 use crate::feature::id::FeatureId;
 use crate::feature::permission::Permission;
+use crate::feature::question::Answer;
 use crate::feature::transaction::Act;
+use crate::limit::Limit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -13,6 +17,10 @@ use std::path::PathBuf;
 
 /// The hash before the first line.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The major version of the format. It grows where an older peasy could not read on: entries and
+/// fields that it does not know are no reason, for it passes over them.
+pub const FORMAT: u32 = 1;
 
 /// Most bytes of a value that stands in the line itself; a larger one has a file of its own.
 pub const INLINE: usize = 4 * 1024;
@@ -45,13 +53,16 @@ pub enum Entry {
         version: String,
         /// When lines have to be on the disk.
         durability: String,
+        /// The major version of the format, [`FORMAT`].
+        #[serde(default = "first_format")]
+        format: u32,
     },
     /// The features that calls reach from here on.
     Catalog {
         /// Which process.
         instance: String,
-        /// Each with its digest and its descriptor.
-        features: Vec<FeatureEntry>,
+        /// Each as a [`FeatureEntry`]: a catalog that was recorded before takes no room.
+        features: Body,
     },
     /// A call ended, and had nothing to make lasting.
     Call {
@@ -154,6 +165,37 @@ pub enum Entry {
         /// Its bytes.
         bytes: u64,
     },
+    /// An agent's session begins.
+    Session(said::Begin),
+    /// It goes on.
+    Resumed(said::Resumed),
+    /// What the model is told before everything else.
+    Instructions(said::Instructions),
+    /// What a person wrote.
+    User(said::UserMessage),
+    /// The model is asked.
+    Request(said::Request),
+    /// What it answered.
+    Assistant(said::AssistantMessage),
+    /// What it is shown of a call.
+    ToolResult(said::ToolResult),
+    /// A text for it.
+    Notice(said::Notice),
+    /// Facts give place to a summary.
+    Compaction(said::Compaction),
+    /// What a request cost.
+    Usage(said::Usage),
+    /// The model's turn is over.
+    TurnEnd(said::TurnEnd),
+    /// A request came to nothing.
+    Trouble(said::Trouble),
+    /// An entry of a version that knows more. It is never written.
+    #[serde(other, skip_serializing)]
+    Unknown,
+}
+
+fn first_format() -> u32 {
+    1
 }
 
 /// What a person answered to a question of the host.
@@ -205,6 +247,16 @@ pub struct FeatureEntry {
     pub digest: String,
     /// Its descriptor.
     pub descriptor: Body,
+    /// The texts of its source and imports, as whoever read them wants them back; `None` for one that
+    /// has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Body>,
+    /// What it was granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Capability>,
+    /// The bounds of its calls that are not the usual ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<(Limit, u64)>,
 }
 
 /// What was called, and with what.
@@ -226,6 +278,21 @@ pub struct CallEntry {
     /// The seed of its random numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// What a person answered when it was run before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
+    /// The line of the catalog that it was called in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<u64>,
+    /// What it got from its host that its input does not decide, a [`Heard`]; left out where that is
+    /// nothing.
+    ///
+    /// [`Heard`]: crate::feature::heard::Heard
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Body>,
+    /// What it staged in its store, by key: `{"value": …}`, or `{"removed": true}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Body>,
 }
 
 /// A value: in the line, or in a file beside the log.

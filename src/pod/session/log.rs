@@ -6,15 +6,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
 
-use super::entry::{self, Body, Entry, INLINE, Line, hash_of};
+use super::entry::{self, Body, Entry, FORMAT, INLINE, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
+use crate::feature::redact::{Exposed, Redactor};
 use crate::private;
 use crate::store::Durability;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -42,6 +44,17 @@ pub enum LogError {
     /// The file is no longer the one that this process writes.
     #[error("the log `{}` was moved or removed while this process writes it", .0.display())]
     Moved(PathBuf),
+    /// A newer peasy began it, in a format that this one cannot go on in.
+    #[error(
+        "the log `{}` has the format {format}, and this version of peasy writes {FORMAT}; nothing was written to it",
+        file.display()
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its major version.
+        format: u32,
+    },
     /// The end of the file is not that of a log.
     #[error("the end of the log `{}` is damaged; nothing was written to it", .0.display())]
     Damaged(PathBuf),
@@ -62,6 +75,8 @@ impl LogError {
                 .help("end the process that holds it, or wait for it; no call is answered that cannot be recorded"),
             Self::Moved(_) => Diagnostic::operator("log/moved", text)
                 .help("start this process anew, and a new log is begun; no call is answered that cannot be recorded"),
+            Self::Newer { .. } => Diagnostic::operator("log/newer", text)
+                .help("go on with the version of peasy that began it; this one can show it"),
             Self::Damaged(_) => Diagnostic::operator("log/damaged", text)
                 .help("look at it with `peasy log verify`; then move it away, and a new one is begun"),
         }
@@ -75,6 +90,7 @@ pub struct SessionLog {
     durability: Durability,
     calls: AtomicU64,
     writer: Arc<Writer>,
+    exposed: Exposed,
     /// Held for as long as the process lives; its file is removed with the log.
     alive: Alive,
 }
@@ -86,6 +102,9 @@ struct Writer {
     dirty: AtomicBool,
     /// What has to be on the disk before lines that speak of it.
     before: OnceLock<Before>,
+    /// The bytes that the disk of a test still has.
+    #[cfg(test)]
+    room: AtomicU64,
 }
 
 /// Brings something to the disk.
@@ -113,6 +132,8 @@ impl Drop for Alive {
 pub(super) const FILE: &str = "log.jsonl";
 /// The folder of large values.
 pub(super) const BODIES: &str = "bodies";
+/// The folder that says which catalogs were recorded.
+const CATALOGS: &str = "catalogs";
 /// The folder of the locks of living processes.
 pub(super) const INSTANCES: &str = "instances";
 
@@ -129,14 +150,20 @@ impl SessionLog {
         private::make_folder(folder).map_err(&opened)?;
         private::make_folder(&folder.join(BODIES)).map_err(&opened)?;
         private::make_folder(&folder.join(INSTANCES)).map_err(&opened)?;
-        let file =
+        let mut file =
             private::options().read(true).append(true).create(true).open(&path).map_err(&opened)?;
+        let format = tail::format(&mut file).map_err(&opened)?;
+        if format > FORMAT {
+            return Err(LogError::Newer { file: path.clone(), format });
+        }
         let state = Mutex::new(State { file, tail: Tail::start() });
         let writer = Arc::new(Writer {
             path: path.clone(),
             state,
             dirty: AtomicBool::new(false),
             before: OnceLock::new(),
+            #[cfg(test)]
+            room: AtomicU64::new(u64::MAX),
         });
         let instance = new_instance();
         // The end of what is whole: behind it may be part of a line, which is cut off.
@@ -151,12 +178,14 @@ impl SessionLog {
             durability,
             calls: AtomicU64::new(0),
             writer,
+            exposed: Exposed::default(),
             alive,
         };
         log.append(&Entry::Open {
             instance: log.instance.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             durability: format!("{durability:?}").to_lowercase(),
+            format: FORMAT,
         })?;
         Ok(log)
     }
@@ -168,6 +197,13 @@ impl SessionLog {
         let _ = self.writer.before.set(Box::new(before));
     }
 
+    /// Writes no secret that was spent through `exposed`, in whatever form.
+    #[must_use]
+    pub fn without(mut self, exposed: Exposed) -> Self {
+        self.exposed = exposed;
+        self
+    }
+
     /// The session's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -176,6 +212,12 @@ impl SessionLog {
     /// The name of this process in the log.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// The disk has room for so many bytes.
+    #[cfg(test)]
+    pub(super) fn has_room(&self, bytes: u64) {
+        self.writer.room.store(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn alive_file(&self) -> &Path {
@@ -193,7 +235,28 @@ impl SessionLog {
     ///
     /// It is not in the file.
     pub fn append(&self, entry: &Entry) -> Result<(), LogError> {
-        self.writer.append(entry, self.durability == Durability::Always)
+        self.record(entry).map(drop)
+    }
+
+    /// As [`Self::append`], and says which line it is.
+    ///
+    /// # Errors
+    ///
+    /// It is not in the file.
+    pub fn record(&self, entry: &Entry) -> Result<u64, LogError> {
+        let sync = self.durability == Durability::Always;
+        if let Some(redactor) = self.exposed.redactor() {
+            // Where secrets were spent, each line is looked at once more.
+            let text = serde_json::to_string(entry).unwrap_or_default();
+            if !redactor.held(&text).is_empty() {
+                let clean = cleaned(entry, &redactor);
+                let clean = clean.map_err(|error| {
+                    io_error(&self.writer.path, "written")(io::Error::other(error))
+                })?;
+                return self.writer.append(&clean, sync);
+            }
+        }
+        self.writer.append(entry, sync)
     }
 
     /// A value as a line holds it: itself, or the name of a file that is written here.
@@ -202,9 +265,25 @@ impl SessionLog {
     ///
     /// The file cannot be written.
     pub fn body(&self, value: &Value) -> Result<Body, LogError> {
+        self.body_above(value, INLINE)
+    }
+
+    /// As [`Self::body`], for a value that comes again and again: one of more than `most` bytes has a
+    /// file of its own.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn body_above(&self, value: &Value, most: usize) -> Result<Body, LogError> {
+        let mut value = Cow::Borrowed(value);
+        if let Some(redactor) = self.exposed.redactor()
+            && !redactor.held(&value.to_string()).is_empty()
+        {
+            value = Cow::Owned(redactor.clean_value(value.into_owned()));
+        }
         // Most values stand in the line, and are written there: here they are only measured.
-        if fits_in_line(value) {
-            return Ok(Body::Value(value.clone()));
+        if fits(&value, most) {
+            return Ok(Body::Value(value.into_owned()));
         }
         let text = value.to_string();
         let sha256 = hash_of(text.as_bytes());
@@ -215,6 +294,32 @@ impl SessionLog {
             self.write_body(&path, text.as_bytes()).map_err(io_error(&path, "written"))?;
         }
         Ok(Body::File { sha256, bytes })
+    }
+
+    /// The body that was [remembered](Self::remember) under a key, where its file is still there.
+    pub fn remembered(&self, key: &str) -> Option<Body> {
+        let text = std::fs::read(self.folder.join(CATALOGS).join(hash_of(key.as_bytes()))).ok()?;
+        let body = serde_json::from_slice(&text).ok()?;
+        let is_there = match &body {
+            Body::Value(_) => true,
+            Body::File { sha256, bytes } => {
+                let about = std::fs::metadata(self.folder.join(BODIES).join(sha256));
+                about.is_ok_and(|about| about.len() == *bytes)
+            }
+        };
+        is_there.then_some(body)
+    }
+
+    /// Remembers a body under a key that says all of what it was made of, so that it need not be made
+    /// again. It is no loss where that fails.
+    pub fn remember(&self, key: &str, body: &Body) {
+        let path = self.folder.join(CATALOGS).join(hash_of(key.as_bytes()));
+        let text = serde_json::to_vec(body).unwrap_or_default();
+        let written = private::make_folder(&self.folder.join(CATALOGS))
+            .and_then(|()| self.write_body(&path, &text));
+        if let Err(reason) = written {
+            tracing::debug!(%reason, "a catalog could not be remembered");
+        }
     }
 
     /// Under its name there is all of it or nothing.
@@ -233,6 +338,22 @@ impl SessionLog {
         }
         written
     }
+}
+
+/// An entry without secrets in its texts. What is no text was made by the host, or is a body that was
+/// cleaned before.
+fn cleaned(entry: &Entry, redactor: &Redactor) -> serde_json::Result<Entry> {
+    fn walk(value: &mut Value, redactor: &Redactor) {
+        match value {
+            Value::String(text) => *text = redactor.clean_text(text),
+            Value::Array(parts) => parts.iter_mut().for_each(|part| walk(part, redactor)),
+            Value::Object(fields) => fields.values_mut().for_each(|part| walk(part, redactor)),
+            _ => (),
+        }
+    }
+    let mut value = serde_json::to_value(entry)?;
+    walk(&mut value, redactor);
+    serde_json::from_value(value)
 }
 
 impl Alive {
@@ -286,7 +407,7 @@ impl Writer {
         self.at_end(|state| Ok(state.tail.end))
     }
 
-    fn append(&self, entry: &Entry, sync: bool) -> Result<(), LogError> {
+    fn append(&self, entry: &Entry, sync: bool) -> Result<u64, LogError> {
         self.at_end(|state| {
             self.write_line(state, entry)?;
             if sync {
@@ -294,7 +415,7 @@ impl Writer {
             } else {
                 self.dirty.store(true, Ordering::Release);
             }
-            Ok(())
+            Ok(state.tail.n)
         })
     }
 
@@ -324,13 +445,28 @@ impl Writer {
         let n = state.tail.n + 1;
         let (mut line, hash) = entry::write(n, now(), &state.tail.hash, entry);
         line.push('\n');
-        if let Err(reason) = state.file.write_all(line.as_bytes()) {
+        if let Err(reason) = self.put(&mut state.file, line.as_bytes()) {
             // Part of a line would be cut off by the next writer; that need not wait.
             let _ = state.file.set_len(state.tail.end);
             return Err(io_error(&self.path, "written")(reason));
         }
         state.tail = Tail { n, hash, end: state.tail.end + line.len() as u64 };
         Ok(())
+    }
+
+    #[cfg(not(test))]
+    fn put(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    /// Writes as much as the disk of the test takes.
+    #[cfg(test)]
+    fn put(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        let fits = self.room.load(Ordering::Relaxed).min(bytes.len() as u64);
+        self.room.fetch_sub(fits, Ordering::Relaxed);
+        let fits = usize::try_from(fits).expect("no more than there are");
+        file.write_all(&bytes[..fits])?;
+        if fits == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
     fn sync(&self) {
@@ -373,8 +509,8 @@ fn keep_synced(writer: &Arc<Writer>) {
     }
 }
 
-/// Whether `value` is short enough as JSON to stand in a line. Keeps no text.
-fn fits_in_line(value: &Value) -> bool {
+/// Whether `value` has at most `most` bytes as JSON. Keeps no text.
+fn fits(value: &Value, most: usize) -> bool {
     struct Room(usize);
     impl Write for Room {
         fn write(&mut self, text: &[u8]) -> io::Result<usize> {
@@ -386,7 +522,7 @@ fn fits_in_line(value: &Value) -> bool {
             Ok(())
         }
     }
-    serde_json::to_writer(Room(INLINE), value).is_ok()
+    serde_json::to_writer(Room(most), value).is_ok()
 }
 
 /// A name that no other process of any time has.
@@ -405,26 +541,4 @@ pub(super) fn now() -> i64 {
 pub(super) fn io_error(file: &Path, act: &'static str) -> impl Fn(io::Error) -> LogError {
     let file = file.to_owned();
     move |reason| LogError::Io { file: file.clone(), act, reason }
-}
-
-/// The text of a file from `begin` on.
-pub(super) fn text_from(path: &Path, begin: u64) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(begin))?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    Ok(text)
-}
-
-/// Every whole line of the log in `folder` that can be read, each with its text.
-///
-/// # Errors
-///
-/// The file cannot be read.
-pub fn read_lines(folder: &Path) -> Result<Vec<(Line, String)>, LogError> {
-    let path = folder.join(FILE);
-    let text = text_from(&path, 0).map_err(io_error(&path, "read"))?;
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    let read = |line: &str| Some((serde_json::from_str(line).ok()?, line.to_owned()));
-    Ok(lines.filter_map(read).collect())
 }

@@ -3,7 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
 
 use super::entry::{Entry, Line};
-use super::log::{FILE, INSTANCES, LogError, SessionLog, io_error, text_from};
+use super::log::{INSTANCES, LogError, SessionLog, io_error};
+use super::read::RawLines;
 use crate::store::{Owner, StoreError, Stores};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -49,10 +50,8 @@ impl SessionLog {
     }
 
     fn bury(&self, dead: Dead, stores: &Stores, recovered: &mut Recovered) -> Result<(), LogError> {
-        let path = self.folder().join(FILE);
-        let text = text_from(&path, dead.begin).map_err(io_error(&path, "read"))?;
         let mut is_over = true;
-        for (call, owner) in open_intents(&text, &dead.instance) {
+        for (call, owner) in open_intents(self.folder(), dead.begin, &dead.instance)? {
             let Some(owner) = owner else {
                 self.void(call, UNCOMMITTED, recovered)?;
                 continue;
@@ -117,25 +116,32 @@ impl Dead {
 }
 
 /// The intents of an instance that have no end, and whose store they meant.
-fn open_intents(text: &[u8], instance: &str) -> BTreeMap<String, Option<Owner>> {
+fn open_intents(
+    folder: &Path,
+    begin: u64,
+    instance: &str,
+) -> Result<BTreeMap<String, Option<Owner>>, LogError> {
     let mut open = BTreeMap::new();
     let prefix = format!("{instance}-");
-    // Only lines about ends and intents are read, and only whole ones.
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    let ours = lines.filter(|line| line.contains(&prefix));
-    for line in ours.filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
-        match line.entry {
-            Entry::Intent { call, about, .. } if call.starts_with(&prefix) => {
+    let mut lines = RawLines::from(folder, begin)?;
+    while let Some(raw) = lines.next()? {
+        // Only lines of its calls are read, and only whole ones.
+        let Some(text) = std::str::from_utf8(raw.text).ok().filter(|text| text.contains(&prefix))
+        else {
+            continue;
+        };
+        match serde_json::from_str::<Line>(text).map(|line| line.entry) {
+            Ok(Entry::Intent { call, about, .. }) if call.starts_with(&prefix) => {
                 let owner = about.feature.zip(about.root);
                 open.insert(call, owner.map(|(feature, root)| Owner { feature, root }));
             }
-            Entry::Done { call, .. } | Entry::Void { call, .. } => {
+            Ok(Entry::Done { call, .. } | Entry::Void { call, .. }) => {
                 open.remove(&call);
             }
             _ => (),
         }
     }
-    open
+    Ok(open)
 }
 
 /// Whether the process of that name still lives.

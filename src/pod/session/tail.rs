@@ -68,6 +68,24 @@ pub(super) fn find(file: &mut File) -> Result<(Tail, u64), TailError> {
     }
 }
 
+/// The bytes at the start of a file in which its format is told.
+const HEAD: u64 = 8 * 1024;
+
+/// The major version of a log's format, as the first of its lines that tells one does. It stands in the
+/// first or the second.
+pub(super) fn format(file: &mut File) -> io::Result<u32> {
+    #[derive(Deserialize)]
+    struct Opening {
+        format: Option<u32>,
+    }
+    file.seek(SeekFrom::Start(0))?;
+    let mut head = Vec::new();
+    (&mut *file).take(HEAD).read_to_end(&mut head)?;
+    let lines = head.split(|byte| *byte == b'\n').take(2);
+    let formats = lines.filter_map(|line| serde_json::from_slice::<Opening>(line).ok()?.format);
+    Ok(formats.into_iter().next().unwrap_or(1))
+}
+
 #[derive(Deserialize)]
 struct Number {
     n: u64,

@@ -19,11 +19,14 @@ mod tests;
 mod write;
 
 use super::ModuleBuilder;
+use crate::script::frame::Native;
+use crate::script::outside;
 #[cfg(unix)]
 use glob::{glob, list};
 #[cfg(unix)]
 use read::{exists, read, read_lines, stat};
-use rhai::{Module, Shared};
+use rhai::{Array, ImmutableString, Map, Module, Shared};
+use serde_json::json;
 #[cfg(unix)]
 use write::{append, copy, make_folder, remove, rename, write};
 
@@ -49,7 +52,9 @@ fn reading(builder: &mut ModuleBuilder) {
             "/// The text of a file, in UTF-8 and at most 16 MiB.",
             "/// fs::read(\"Cargo.toml\")",
         ])
-        .function("read", ["path: string", "string"], read)
+        .function("read", ["path: string", "string"], |path: &str| -> Native<ImmutableString> {
+            outside::from("fs::read", || json!([path]), || read(path))
+        })
         .docs(&[
             "/// Some lines of a file without their ends, counted from 1; fewer where it ends before.",
             "/// fs::read_lines(\"server.log\", 1, 100)",
@@ -57,27 +62,38 @@ fn reading(builder: &mut ModuleBuilder) {
         .function(
             "read_lines",
             ["path: string", "from: int", "count: int", "string[]"],
-            read_lines,
+            |path: &str, from: i64, count: i64| -> Native<Array> {
+                let asked = || json!([path, from, count]);
+                outside::from("fs::read_lines", asked, || read_lines(path, from, count))
+            },
         )
         .docs(&["/// Whether there is something at a path.", "/// fs::exists(\"Cargo.toml\")"])
-        .function("exists", ["path: string", "bool"], exists)
+        .function("exists", ["path: string", "bool"], |path: &str| -> Native<bool> {
+            outside::from("fs::exists", || json!([path]), || exists(path))
+        })
         .docs(&[
             "/// What is at a path: `kind` (`file`, `folder` or `special`), `size` in bytes, `modified` in ms.",
             "/// fs::stat(\"Cargo.toml\").size",
         ])
-        .function("stat", ["path: string", "map"], stat)
+        .function("stat", ["path: string", "map"], |path: &str| -> Native<Map> {
+            outside::from("fs::stat", || json!([path]), || stat(path))
+        })
         .docs(&[
             "/// What lies in a folder and is granted, by name: maps of `name` and `kind`, which may be \
              `link` as well.",
             "/// fs::list(\"src\").map(|entry| entry.name)",
         ])
-        .function("list", ["folder: string", "map[]"], list)
+        .function("list", ["folder: string", "map[]"], |folder: &str| -> Native<Array> {
+            outside::from("fs::list", || json!([folder]), || list(folder))
+        })
         .docs(&[
             "/// The paths of the granted files that a pattern takes, in order and at most 10,000; no link \
              is followed. `*` stands for any characters of one name, `**` for any folders.",
             "/// fs::glob(\"src/**/*.rs\")",
         ])
-        .function("glob", ["pattern: string", "string[]"], glob);
+        .function("glob", ["pattern: string", "string[]"], |pattern: &str| -> Native<Array> {
+            outside::from("fs::glob", || json!([pattern]), || glob(pattern))
+        });
 }
 
 fn writing(builder: &mut ModuleBuilder) {
@@ -86,32 +102,44 @@ fn writing(builder: &mut ModuleBuilder) {
             "/// Makes a file, or replaces it as a whole.",
             "/// fs::write(\"out/report.md\", text)",
         ])
-        .function("write", ["path: string", "text: string"], write)
+        .function("write", ["path: string", "text: string"], |path: &str, text: &str| -> Native {
+            outside::from("fs::write", || json!([path, text]), || write(path, text))
+        })
         .docs(&[
             "/// Adds to the end of a file, which is made where there is none.",
             "/// fs::append(\"out/log.txt\", \"done\\n\")",
         ])
-        .function("append", ["path: string", "text: string"], append)
+        .function("append", ["path: string", "text: string"], |path: &str, text: &str| -> Native {
+            outside::from("fs::append", || json!([path, text]), || append(path, text))
+        })
         .docs(&[
             "/// Makes a folder and those it lies in; `false` where it is there already.",
             "/// fs::make_folder(\"out/pages\")",
         ])
-        .function("make_folder", ["path: string", "bool"], make_folder)
+        .function("make_folder", ["path: string", "bool"], |path: &str| -> Native<bool> {
+            outside::from("fs::make_folder", || json!([path]), || make_folder(path))
+        })
         .docs(&[
             "/// Removes a file, a link or an empty folder; `false` where it is not there.",
             "/// fs::remove(\"out/old.md\")",
         ])
-        .function("remove", ["path: string", "bool"], remove)
+        .function("remove", ["path: string", "bool"], |path: &str| -> Native<bool> {
+            outside::from("fs::remove", || json!([path]), || remove(path))
+        })
         .docs(&[
             "/// Copies a file, whatever is in it; `from` is read and `to` written.",
             "/// fs::copy(\"out/report.md\", \"out/report.bak\")",
         ])
-        .function("copy", ["from: string", "to: string"], copy)
+        .function("copy", ["from: string", "to: string"], |from: &str, to: &str| -> Native {
+            outside::from("fs::copy", || json!([from, to]), || copy(from, to))
+        })
         .docs(&[
             "/// Moves a file on one disk; `from` is read and written, and `to` written.",
             "/// fs::rename(\"out/draft.md\", \"out/report.md\")",
         ])
-        .function("rename", ["from: string", "to: string"], rename);
+        .function("rename", ["from: string", "to: string"], |from: &str, to: &str| -> Native {
+            outside::from("fs::rename", || json!([from, to]), || rename(from, to))
+        });
 }
 
 /// Elsewhere there are no handles of folders to walk by, and nothing less will do.
@@ -119,14 +147,14 @@ fn writing(builder: &mut ModuleBuilder) {
 mod elsewhere {
     use crate::diagnostic::Diagnostic;
     use crate::script::frame::{Native, refusal};
-    use rhai::{Array, Map};
+    use rhai::{Array, ImmutableString, Map};
 
     fn none<T>() -> Native<T> {
         let message = "there is no `fs` on this system";
         Err(refusal(Diagnostic::operator("fs/failed", message)))
     }
 
-    pub fn read(_: &str) -> Native<String> {
+    pub fn read(_: &str) -> Native<ImmutableString> {
         none()
     }
 

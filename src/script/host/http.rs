@@ -24,6 +24,7 @@ mod wire;
 
 use super::ModuleBuilder;
 use crate::script::frame::Native;
+use crate::script::outside;
 use canned::{Canned, Sent};
 use dial::{Network, System};
 use options::Asked;
@@ -186,5 +187,5 @@ fn request(
     options: &Map,
 ) -> Native<Map> {
     let asked = Asked::read(function, method, url, options)?;
-    journey::travel(&asked, network)
+    outside::from("http::request", || asked.on_record(), || journey::travel(&asked, network))
 }

@@ -38,9 +38,7 @@ pub(crate) fn module() -> Shared<Module> {
 
 /// The clock of the call, in milliseconds since 1970.
 pub(super) fn now() -> Native<i64> {
-    frame::with(|frame| {
-        Ok(frame.conditions().now.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond()))
-    })
+    frame::with(|frame| Ok(frame.now()))
 }
 
 fn iso(milliseconds: i64) -> Native<String> {

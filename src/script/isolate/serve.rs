@@ -10,6 +10,7 @@ use crate::feature::call::{CallContext, Cancel, Conditions};
 use crate::feature::capability::SecretName;
 use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::event::{FeatureEvent, Sink};
+use crate::feature::heard::Heard;
 use crate::feature::hook::Decision;
 use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Ending, Transaction};
@@ -198,6 +199,7 @@ impl Server {
                 host,
                 workspace: order.workspace,
                 closed: order.closed,
+                record_room: order.record_room,
             }),
         };
         let call = Call::new(Arc::clone(runnable), order.entry, context);
@@ -248,6 +250,7 @@ struct Remote {
     host: Host,
     workspace: Option<PathBuf>,
     closed: Vec<PathBuf>,
+    record_room: u64,
 }
 
 impl Remote {
@@ -303,6 +306,15 @@ impl Transaction for Remote {
 
     fn closed(&self) -> &[PathBuf] {
         &self.closed
+    }
+
+    fn record_room(&self) -> u64 {
+        self.record_room
+    }
+
+    fn heard(&self, heard: Heard) {
+        // A host that is gone is found out where its next order is read.
+        let _ = self.ask::<()>(Ask::Heard(Box::new(heard)));
     }
 
     fn commit(&self, _: &Ending<'_>) -> Result<(), Diagnostic> {

@@ -9,6 +9,7 @@ use crate::feature::capability::{Capability, SecretName};
 use crate::feature::commons::{Commons, CommonsAsk};
 use crate::feature::event::FeatureEvent;
 use crate::feature::grant::GrantSet;
+use crate::feature::heard::Heard;
 use crate::feature::id::{ChannelName, FeatureId};
 use crate::feature::question::Answer;
 use crate::feature::transaction::{Act, Transaction};
@@ -70,6 +71,7 @@ pub(super) enum Ask {
     Commons(Commons, CommonsAsk),
     Act(Act),
     Secret(String),
+    Heard(Box<Heard>),
 }
 
 impl Ask {
@@ -88,6 +90,10 @@ impl Ask {
                 let name: SecretName = name.parse().map_err(|_| unknown_secret())?;
                 // It goes to the other end of a socket that nobody else holds.
                 host.secret(&name).map(|secret| Value::from(secret.expose()))
+            }
+            Self::Heard(heard) => {
+                host.heard(*heard);
+                Ok(Value::Null)
             }
         }
     }
@@ -178,6 +184,7 @@ pub(super) struct CallOrder {
     pub time_left: Duration,
     pub workspace: Option<PathBuf>,
     pub closed: Vec<PathBuf>,
+    pub record_room: u64,
 }
 
 impl CallOrder {
@@ -203,6 +210,7 @@ impl CallOrder {
             time_left: context.deadline.saturating_duration_since(Instant::now()),
             workspace: context.transaction.workspace().map(Path::to_owned),
             closed: context.transaction.closed().to_vec(),
+            record_room: context.transaction.record_room(),
         }
     }
 

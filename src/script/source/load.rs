@@ -4,7 +4,8 @@
 
 use super::read::{ReadError, file, read, too_large, unreadable};
 use super::{
-    ImportEdge, MAX_MODULES, SourceFile, SourceTree, digest, is_library, std_names, std_source,
+    ImportEdge, MAX_MODULES, Pinned, SourceFile, SourceTree, digest, is_library, std_names,
+    std_source,
 };
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::script::parse::{Abort, ParsedFile, parse};
@@ -131,6 +132,19 @@ pub(crate) fn load_text(
     Some(Loader::new(PathBuf::new(), most, abort, problems).run(file(name, Path::new(name), text)))
 }
 
+/// As [`load`], for files that were read before; nothing is read from the disk.
+pub(crate) fn load_pinned(
+    pinned: &Pinned,
+    most: u64,
+    abort: &Abort,
+    problems: &mut Vec<Diagnostic>,
+) -> Loaded {
+    let main = pinned.main();
+    let mut loader = Loader::new(PathBuf::new(), most, abort, problems);
+    loader.pinned = Some(pinned);
+    loader.run(main)
+}
+
 fn no_main(shown: &str) -> Diagnostic {
     Diagnostic::operator("source/no-main", format!("the folder `{shown}` has no `main.rhai`"))
         .in_file(shown)
@@ -153,6 +167,8 @@ struct Loader<'a> {
     edges: Vec<ImportEdge>,
     /// The modules being read, outermost first.
     open: Vec<String>,
+    /// Where the files come from, if not from the disk.
+    pinned: Option<&'a Pinned>,
 }
 
 impl<'a> Loader<'a> {
@@ -168,6 +184,7 @@ impl<'a> Loader<'a> {
             parsed: BTreeMap::new(),
             edges: Vec::new(),
             open: Vec::new(),
+            pinned: None,
         }
     }
 
@@ -249,6 +266,7 @@ impl<'a> Loader<'a> {
 
     fn source(&self, key: &str, found: Found) -> Result<SourceFile, Box<Diagnostic>> {
         match found {
+            Found::Pinned(source) => Ok(source),
             Found::Library(text) => Ok(file(&format!("{key}.rhai"), Path::new(key), text)),
             Found::File(path) => {
                 let name = format!("{}{key}.rhai", self.prefix);
@@ -279,6 +297,11 @@ impl<'a> Loader<'a> {
 
     fn resolve(&self, path: &str, from: Option<&str>) -> Result<(String, Found), Box<Diagnostic>> {
         check_path(path)?;
+        if let Some(pinned) = self.pinned {
+            let found = pinned.module(from, path);
+            let (key, source) = found.ok_or_else(|| not_found(path, Vec::new()))?;
+            return Ok((key, Found::Pinned(source)));
+        }
         if is_library(path) {
             return match std_source(path) {
                 Some(text) => Ok((path.to_owned(), Found::Library(text))),
@@ -317,6 +340,7 @@ impl<'a> Loader<'a> {
 }
 
 enum Found {
+    Pinned(SourceFile),
     Library(&'static str),
     File(PathBuf),
 }

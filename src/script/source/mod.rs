@@ -7,12 +7,14 @@
 mod discover;
 mod library;
 mod load;
+mod pinned;
 mod read;
 
 pub use discover::{Discovery, discover};
 pub(crate) use library::is_library;
 pub use library::{std_names, std_source};
-pub(crate) use load::{Folders, Loaded, Opened, load, load_text, open};
+pub(crate) use load::{Folders, Loaded, Opened, load, load_pinned, load_text, open};
+pub use pinned::Pinned;
 pub use read::unreadable;
 
 use crate::diagnostic::Span;

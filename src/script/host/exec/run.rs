@@ -7,8 +7,10 @@ use crate::feature::transaction::Act;
 use crate::script::frame::{self, Native, error, refusal};
 use crate::script::host::{require, workspace};
 use crate::script::meter;
+use crate::script::outside;
 use crate::script::value::type_label;
 use rhai::{Dynamic, Map};
+use serde_json::json;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -44,11 +46,24 @@ pub(super) fn run(program: &str, arguments: &[Dynamic], options: &Map) -> Native
     frame::with(|frame| require(frame, &Capability::Exec(name.clone())))?;
     let arguments = texts(arguments)?;
     let options = Options::read(options)?;
+    let asked = || {
+        let timeout = options.timeout.map(|timeout| timeout.as_millis() as u64);
+        json!([program, arguments, options.input, timeout, options.most])
+    };
+    outside::from("exec::run", asked, || start(program, &name, &arguments, &options))
+}
+
+fn start(
+    program: &str,
+    name: &ProgramName,
+    arguments: &[String],
+    options: &Options,
+) -> Native<Map> {
     let workspace = workspace()?;
     let folders = folders(Path::new(&workspace));
-    let file = find(&name, &folders)?;
-    let record = Act::Exec { program: program.to_owned(), arguments: arguments.clone() };
-    let mut command = command(&file, &arguments, Path::new(&workspace), &folders);
+    let file = find(name, &folders)?;
+    let record = Act::Exec { program: program.to_owned(), arguments: arguments.to_vec() };
+    let mut command = command(&file, arguments, Path::new(&workspace), &folders);
     command.stdin(if options.input.is_some() { Stdio::piped() } else { Stdio::null() });
     // What comes out is held as bytes and, for a moment, as text that may be three times as long.
     meter::reserve(options.most.saturating_mul(4))?;

@@ -12,6 +12,7 @@ use crate::script::meter;
 use crate::script::native::display::{self, Style};
 use crate::script::value::{Budget, Kind, prefix, to_json_text};
 use rhai::{Dynamic, EvalAltResult, ImmutableString, Map};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The longest that a request may be given, in milliseconds; the call's own bound is as long.
@@ -115,6 +116,21 @@ impl Header {
 }
 
 impl Asked {
+    /// What is asked for, without secrets.
+    pub fn on_record(&self) -> Value {
+        let headers = self.headers.iter().map(|header| json!([header.name, header.shown()]));
+        json!({
+            "method": self.method,
+            "url": self.target.as_str(),
+            "headers": headers.collect::<Value>(),
+            "body": self.body.as_deref(),
+            "timeout": self.timeout.map(|timeout| timeout.as_millis() as u64),
+            "most": self.most,
+            "base64": self.base64,
+            "follow": self.follow,
+        })
+    }
+
     /// Reads a request.
     ///
     /// # Errors
