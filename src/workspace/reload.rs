@@ -856,7 +856,7 @@ mod tests {
         assert!(watcher.look(&[0]).is_empty());
         let open = fs::File::options().append(true).open(&at).expect("it is there");
         open.set_modified(SystemTime::now() - 2 * GONE).expect("it is ours");
-        watcher.listening.gone[0].since -= GONE;
+        watcher.listening.gone[0].since -= EMPTY;
         assert_eq!(watcher.look(&[]), [at]);
         assert_eq!(watcher.listening.reloader.pod.catalog().tools().len(), 1);
     }

@@ -49,6 +49,8 @@ fn entries(folder: &Path, found: &mut Discovery) {
 impl Discovery {
     fn entry(&mut self, entry: &DirEntry) {
         let path = entry.path();
+        // As a person would name it.
+        let path = path.strip_prefix(".").map_or_else(|_| path.clone(), Path::to_owned);
         let is_script = path.extension().is_some_and(|extension| extension == "rhai");
         // The folder says of most what they are; only links have to be followed.
         let is_folder = match entry.file_type() {
