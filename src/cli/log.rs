@@ -5,6 +5,7 @@ use super::output::{BAD, BOLD, DIM, GOOD, Output, count, paint, safe};
 use super::workspace::{SESSION, folders};
 use crate::diagnostic::Diagnostic;
 use crate::pod::PodOptions;
+use crate::pod::session::entry::AgentSession;
 use crate::pod::session::{Body, Entry, Line, Verified, read_lines, verify};
 use crate::store::Durability;
 use clap::{Args, Subcommand};
@@ -180,16 +181,18 @@ fn sentence(line: &Line) -> String {
         Entry::Act { feature, act, .. } => {
             write!(text, " {feature} {}", safe(&act.to_string()))
         }
-        Entry::Permission { tool, verdict, rule, answer, .. } => {
+        Entry::Permission { tool, verdict, rule, answer, agent, .. } => {
             let word = word_of(verdict);
             let name = paint(BOLD, safe(tool));
-            write!(text, " {name} {word} by {}", safe(rule)).and_then(|()| match answer {
+            let of = of_agent(agent.as_ref());
+            write!(text, "{of} {name} {word} by {}", safe(rule)).and_then(|()| match answer {
                 Some(answer) => write!(text, "; the person: {}", word_of(answer)),
                 None => Ok(()),
             })
         }
-        Entry::Decision { point, hooks, decision, answers, .. } => {
-            write!(text, " {point} {} {}", paint(GOOD, "→"), short(decision)).and_then(|()| {
+        Entry::Decision { point, hooks, decision, answers, agent, .. } => {
+            let (of, arrow) = (of_agent(agent.as_ref()), paint(GOOD, "→"));
+            write!(text, "{of} {point} {arrow} {}", short(decision)).and_then(|()| {
                 let answers: Vec<_> = answers.iter().map(word_of).collect();
                 if !answers.is_empty() {
                     write!(text, "; the person: {}", answers.join(", "))?;
@@ -210,6 +213,11 @@ fn sentence(line: &Line) -> String {
         Entry::Cut { bytes } => write!(text, " {bytes} bytes of an unfinished line were cut off"),
     };
     text
+}
+
+/// Whose event it was, where it was one of another agent.
+fn of_agent(agent: Option<&AgentSession>) -> String {
+    agent.map_or_else(String::new, |agent| format!(" {}", safe(&agent.name)))
 }
 
 /// The word by which a plain value is written in the log.

@@ -14,5 +14,7 @@ mod sink;
 
 pub use background::{Background, Ended, MOST_WORK, Stop};
 pub use host::{Features, Pod, PodError, PodOptions, sessions_folder, stores_folder};
-pub use pipeline::{EndVerdict, Heard, HookReport, RequestVerdict};
+pub use pipeline::{
+    CallVerdict, EndVerdict, Heard, HookReport, Judged, RequestVerdict, ResultVerdict,
+};
 pub use sink::{Bus, Listener, MOST_WAITING};
