@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod enable;
 pub mod fmt;
 pub mod grant;
+pub mod hook;
 pub mod init;
 pub mod list;
 pub mod log;
@@ -33,8 +34,10 @@ mod consent;
 mod content;
 mod event;
 mod exit;
+mod jsonc;
 mod output;
 mod policy;
+mod program;
 mod reload;
 mod replace;
 mod subject;
@@ -112,7 +115,7 @@ features folder, `~/.config/peasy/features` (or `$PEASY_HOME/features`).
 Exit codes: 0 done, 1 the feature failed, 2 wrong use or arguments, 3 denied, 4 our fault.";
 
 /// What holds for every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct GlobalArguments {
     /// When to use colours.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
@@ -123,9 +126,10 @@ pub struct GlobalArguments {
 }
 
 /// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
     Auto,
     /// Always.
     Always,
@@ -162,6 +166,8 @@ pub enum Command {
     Enable(enable::SwitchCommand),
     /// Switch a feature off, without taking back its grants.
     Disable(enable::SwitchCommand),
+    /// Ask hooks about an event of another agent, or have an agent do so.
+    Hook(hook::HookArguments),
     /// Decide for each call whether it may run: allow, ask or deny.
     Permission(permission::PermissionArguments),
     /// Show and check the record of calls.
