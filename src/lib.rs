@@ -11,6 +11,7 @@ pub mod builtin;
 pub mod feature;
 pub mod script;
 
+pub mod agent_hook;
 pub mod config;
 pub mod pod;
 mod private;

@@ -1,6 +1,6 @@
 //! The `peasy` command: one match over its subcommands. Everything else is in the library.
 
-use peasy::cli::{self, Arguments, Command};
+use peasy::cli::{self, Arguments, Command, GlobalArguments};
 use std::process::ExitCode;
 
 /// Counts what every call allocates, so that memory can be bounded.
@@ -10,6 +10,10 @@ static METER: peasy::Meter = peasy::Meter;
 fn main() -> ExitCode {
     peasy::script::sandbox::quiet_panics();
     peasy::script::meter::settle_allocator();
+    // An agent waits for its hooks at every step: what it starts goes past the reading of commands.
+    if let Some(event) = cli::hook::EventArguments::plain(std::env::args_os()) {
+        return cli::run(&GlobalArguments::default(), |output| cli::hook::answer(&event, output));
+    }
     let Arguments { global, command } = Arguments::read();
     cli::run(&global, |output| match command {
         Command::New(command) => cli::new::run(&command, output),
@@ -24,6 +28,7 @@ fn main() -> ExitCode {
         Command::Trust(command) => cli::trust::run(&command, output),
         Command::Enable(command) => cli::enable::run(&command, true, output),
         Command::Disable(command) => cli::enable::run(&command, false, output),
+        Command::Hook(command) => cli::hook::run(&command, output),
         Command::Permission(command) => cli::permission::run(&command, output),
         Command::Log(command) => cli::log::run(&command, output),
         Command::Replay(command) => cli::replay::run(&command, output),

@@ -75,6 +75,7 @@ fn uses_only(module: &str, allowed: &[&str]) {
         "workspace",
         "cli",
         "mcp",
+        "agent_hook",
     ];
     for (name, place) in named_by(module) {
         if name != module && modules.contains(&name.as_str()) {
@@ -99,10 +100,11 @@ fn arrows_point_one_way() {
     uses_only("secret", &["diagnostic", "private", "feature"]);
     uses_only("pod", &["diagnostic", "limit", "private", "feature", "store", "secret"]);
     uses_only("mcp", &["diagnostic", "limit", "config", "feature", "secret", "pod"]);
+    uses_only("agent_hook", &["diagnostic", "private", "feature", "pod"]);
     let core =
         ["diagnostic", "limit", "builtin", "config", "feature", "script", "store", "secret", "pod"];
     uses_only("workspace", &[&core[..], &["private"]].concat());
-    uses_only("cli", &[&core[..], &["workspace", "mcp"]].concat());
+    uses_only("cli", &[&core[..], &["workspace", "mcp", "agent_hook"]].concat());
 }
 
 #[test]

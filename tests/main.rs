@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests lay out files and run programs of their own")]
 
+mod agent_hook;
 mod annotations;
 mod architecture;
 mod attacks;

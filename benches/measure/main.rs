@@ -4,6 +4,7 @@
 //! the least and the greatest; the last column holds it against its target. Nothing here fails: a
 //! figure is for reading, not for a test. `docs/measures.md` says what each measure compares.
 
+mod agent;
 mod allocator;
 mod attacks;
 mod call;
@@ -45,7 +46,7 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 13] = [
+const MEASURES: [Measure; 14] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
@@ -53,6 +54,7 @@ const MEASURES: [Measure; 13] = [
     Measure { name: "words", about: words::ABOUT, take: words::take },
     Measure { name: "store", about: store::ABOUT, take: store::take },
     Measure { name: "hooks", about: hooks::ABOUT, take: hooks::take },
+    Measure { name: "agent", about: agent::ABOUT, take: agent::take },
     Measure { name: "isolate", about: isolate::ABOUT, take: isolate::take },
     Measure { name: "gateway", about: gateway::ABOUT, take: gateway::take },
     Measure { name: "load", about: load::ABOUT, take: load::take },

@@ -6,7 +6,7 @@ use super::workspace::{SESSION, folders};
 use super::{Exit, usage};
 use crate::diagnostic::Diagnostic;
 use crate::pod::PodOptions;
-use crate::pod::session::entry::CallEntry;
+use crate::pod::session::entry::{AgentSession, CallEntry};
 use crate::pod::session::said::{Notice, ToolResult};
 use crate::pod::session::{Body, Entry, Line, Verified, lines, load, verify};
 use crate::pod::session::{Reason, Size, sessions, size};
@@ -258,16 +258,18 @@ fn sentence(line: &Line, folder: &Path) -> String {
         Entry::Act { feature, act, .. } => {
             write!(text, " {feature} {}", safe(&act.to_string()))
         }
-        Entry::Permission { tool, verdict, rule, answer, .. } => {
+        Entry::Permission { tool, verdict, rule, answer, agent, .. } => {
             let word = word_of(verdict);
             let name = paint(BOLD, safe(tool));
-            write!(text, " {name} {word} by {}", safe(rule)).and_then(|()| match answer {
+            let of = of_agent(agent.as_ref());
+            write!(text, "{of} {name} {word} by {}", safe(rule)).and_then(|()| match answer {
                 Some(answer) => write!(text, "; the person: {}", word_of(answer)),
                 None => Ok(()),
             })
         }
-        Entry::Decision { point, hooks, decision, answers, .. } => {
-            write!(text, " {point} {} {}", paint(GOOD, "→"), short(decision)).and_then(|()| {
+        Entry::Decision { point, hooks, decision, answers, agent, .. } => {
+            let (of, arrow) = (of_agent(agent.as_ref()), paint(GOOD, "→"));
+            write!(text, "{of} {point} {arrow} {}", short(decision)).and_then(|()| {
                 let answers: Vec<_> = answers.iter().map(word_of).collect();
                 if !answers.is_empty() {
                     write!(text, "; the person: {}", answers.join(", "))?;
@@ -352,6 +354,11 @@ fn said(entry: &Entry) -> String {
         }
         _ => "an entry of a newer version of peasy".to_owned(),
     }
+}
+
+/// Whose event it was, where it was one of another agent.
+fn of_agent(agent: Option<&AgentSession>) -> String {
+    agent.map_or_else(String::new, |agent| format!(" {}", safe(&agent.name)))
 }
 
 /// The word by which a plain value is written in the log.

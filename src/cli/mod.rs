@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod enable;
 pub mod fmt;
 pub mod grant;
+pub mod hook;
 pub mod init;
 pub mod list;
 pub mod log;
@@ -38,8 +39,10 @@ mod event;
 mod exit;
 #[cfg(feature = "bridge")]
 mod gateway;
+mod jsonc;
 mod output;
 mod policy;
+mod program;
 mod progress;
 mod reload;
 mod replace;
@@ -118,7 +121,7 @@ features folder, `~/.config/peasy/features` (or `$PEASY_HOME/features`).
 Exit codes: 0 done, 1 the feature failed, 2 wrong use or arguments, 3 denied, 4 our fault.";
 
 /// What holds for every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct GlobalArguments {
     /// When to use colours.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
@@ -129,9 +132,10 @@ pub struct GlobalArguments {
 }
 
 /// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
     Auto,
     /// Always.
     Always,
@@ -168,6 +172,8 @@ pub enum Command {
     Enable(enable::SwitchCommand),
     /// Switch a feature off, without taking back its grants.
     Disable(enable::SwitchCommand),
+    /// Ask hooks about an event of another agent, or have an agent do so.
+    Hook(hook::HookArguments),
     /// Decide for each call whether it may run: allow, ask or deny.
     Permission(permission::PermissionArguments),
     /// Show, check and export the record of sessions and calls.

@@ -12,6 +12,7 @@ use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
 use crate::feature::report::{ContributionName, FeatureInstallReport};
+use crate::limit::Limits;
 use crate::pod::session::Recovered;
 use crate::pod::{Pod, PodOptions};
 use crate::script::runtime::{RuntimeError, ScriptRuntime};
@@ -81,13 +82,31 @@ pub(super) fn read_to_call(
     limits: &LimitArguments,
     isolation: Option<Isolation>,
 ) -> Result<Workspace, Box<Diagnostic>> {
+    let (runtime, limits) = runtime_for_calls(limits, isolation)?;
+    Ok(Workspace::read(paths, runtime, limits))
+}
+
+/// As [`read_to_call`], under the settings alone, for a process that answers once and ends.
+///
+/// # Errors
+///
+/// As [`read_to_call`].
+pub(super) fn read_for_once(paths: &[PathBuf]) -> Result<Workspace, Box<Diagnostic>> {
+    let (runtime, limits) = runtime_for_calls(&LimitArguments::default(), None)?;
+    Ok(Workspace::read_for_once(paths, runtime, limits))
+}
+
+fn runtime_for_calls(
+    limits: &LimitArguments,
+    isolation: Option<Isolation>,
+) -> Result<(ScriptRuntime, Limits), Box<Diagnostic>> {
     let settings = settings()?;
     let limits = limits.limits(settings.limits)?;
     let isolation = isolation.unwrap_or(settings.isolation);
     let runtime = ScriptRuntime::new(&limits)
         .and_then(|runtime| sandbox_process::isolated(runtime, isolation))
         .map_err(no_runtime)?;
-    Ok(Workspace::read(paths, runtime, limits))
+    Ok((runtime, limits))
 }
 
 /// Installs what can be installed, under the grants of this command. Grants that nobody asked for are

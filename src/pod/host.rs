@@ -4,8 +4,10 @@ use super::background::{Background, Ended, Stop};
 use super::commons::{self, Leased, Terms};
 use super::journal::Journal;
 use super::permission::Gate;
-use super::pipeline::{self, Before, EndVerdict, Heard, HookReport, Reports, RequestVerdict};
-use super::session::entry::{Body, CallEntry, Entry, FeatureEntry};
+use super::pipeline::{
+    self, Before, EndVerdict, Heard, HookReport, Judged, Reports, RequestVerdict, ResultVerdict,
+};
+use super::session::entry::{AgentSession, Body, CallEntry, Entry, FeatureEntry};
 use super::session::{LogError, Recovered, SessionLog};
 use super::sink::{Bus, Listener};
 use crate::diagnostic::Diagnostic;
@@ -15,7 +17,7 @@ use crate::feature::catalog::{CallOptions, Catalog, Ready};
 use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::heard;
 use crate::feature::hook::{HookOutcome, HookPoint};
-use crate::feature::hook_event::{PostAssistant, PreRequest, TurnEnd};
+use crate::feature::hook_event::{ForeignCall, PostAssistant, PreRequest, TurnEnd};
 use crate::feature::id::FeatureId;
 use crate::feature::permission::Permissions;
 use crate::feature::question::Answer;
@@ -27,7 +29,7 @@ use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// What a pod is made of.
@@ -97,9 +99,16 @@ pub(super) struct Shared {
     permissions: RwLock<Arc<Permissions>>,
     /// The folder that the memory and the work items belong to.
     project: PathBuf,
+    /// The agent whose events are told to this host.
+    agent: OnceLock<AgentSession>,
 }
 
 impl Shared {
+    /// The agent whose events are told to this host, for the log.
+    pub fn agent(&self) -> Option<AgentSession> {
+        self.agent.get().cloned()
+    }
+
     /// The rules for calls that begin now.
     pub fn permissions(&self) -> Arc<Permissions> {
         Arc::clone(&self.permissions.read().unwrap_or_else(PoisonError::into_inner))
@@ -199,9 +208,9 @@ impl Pod {
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
         let project = options.project.clone().or_else(|| workspace.clone()).unwrap_or_default();
-        let (hooks, permissions) = Default::default();
+        let (hooks, permissions, agent) = Default::default();
         let shared =
-            Shared { log, hooks, stores, workspace, secrets, closed, permissions, project };
+            Shared { log, hooks, stores, workspace, secrets, closed, permissions, project, agent };
         let current = RwLock::new(Arc::new(Current::new(catalog, features, line)));
         let (bus, background) = Default::default();
         Ok(Self { current, shared: Arc::new(shared), recovered, bus, background })
@@ -256,6 +265,14 @@ impl Pod {
     /// work; a pod that is dropped does this with a patience of a second.
     pub fn shut_down(&self, patience: Duration) -> Ended {
         self.background.shut_down(patience)
+    }
+
+    /// Ends a pod whose process ends at once and was asked about one event. Its lines are in the log; unless
+    /// they speak of a store, nobody waits until they are on the disk, but under [`Durability::Always`].
+    pub fn end_at_once(self) {
+        if self.shared.stores.is_untouched() {
+            self.shared.log.leave();
+        }
     }
 
     /// What each hook did and what it cost, since the pod was opened.
@@ -401,6 +418,27 @@ impl Pod {
         let options = self.heard(options);
         let (shared, current) = (&self.shared, self.current());
         pipeline::turn_end(shared, &current, event.to_value(), event.again, options)
+    }
+
+    /// The same pod, for the events of a session of another agent, which the log names.
+    #[must_use]
+    pub fn for_agent(self, agent: AgentSession) -> Self {
+        // It is the first: nobody else makes a pod of a pod.
+        let _ = self.shared.agent.set(agent);
+        self
+    }
+
+    /// Holds a call that an agent is about to make against the rules and the hooks, and records what
+    /// comes of it. Nothing runs here, and nobody is asked: a question is the agent's to ask.
+    pub fn judge(&self, call: &ForeignCall, options: CallOptions) -> Judged {
+        let options = self.heard(options);
+        pipeline::judge(&self.shared, &self.current(), call, options)
+    }
+
+    /// Asks the hooks about what a call of an agent gave, and records what they decided.
+    pub fn judge_result(&self, call: &ForeignCall, options: CallOptions) -> (ResultVerdict, Heard) {
+        let options = self.heard(options);
+        pipeline::judge_result(&self.shared, &self.current(), call, options)
     }
 
     /// The options of a call, with everybody who listens to the pod beside its own sink.

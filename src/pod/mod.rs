@@ -17,5 +17,7 @@ pub use background::{Background, Ended, MOST_WORK, Stop};
 pub use host::{
     CallId, Features, OnRecord, Pod, PodError, PodOptions, sessions_folder, stores_folder,
 };
-pub use pipeline::{EndVerdict, Heard, HookReport, RequestVerdict};
+pub use pipeline::{
+    CallVerdict, EndVerdict, Heard, HookReport, Judged, RequestVerdict, ResultVerdict,
+};
 pub use sink::{Bus, Listener, MOST_WAITING};

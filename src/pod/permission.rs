@@ -61,20 +61,14 @@ impl<'a> Gate<'a> {
             verdict: ruling.permission,
             rule: ruling.to_string(),
             answer,
+            agent: None,
         };
         self.shared.log.append(&entry).map_err(|error| error.diagnostic())?;
         match (ruling.permission, answer) {
             (_, Some(Consent::Given)) => Ok(()),
             (Permission::Deny, _) => Err(denied(name, &ruling).into()),
             (_, Some(refused)) => Err(declined("permission/declined", name, refused).into()),
-            (_, None) => {
-                let given = Value::Object(arguments.clone()).to_string();
-                let mut shown: String = given.chars().take(SHOWN).collect();
-                if shown.len() < given.len() {
-                    shown.push('…');
-                }
-                Err(unanswered(None, format!("May `{name}` run with {shown}?")))
-            }
+            (_, None) => Err(unanswered(None, question(name, arguments))),
         }
     }
 
@@ -96,6 +90,16 @@ impl<'a> Gate<'a> {
             used => self.answers.iter().skip(used).cloned().collect(),
         }
     }
+}
+
+/// What a person is asked where the rules leave a call to one.
+pub(super) fn question(tool: &str, arguments: &Map<String, Value>) -> String {
+    let given = Value::Object(arguments.clone()).to_string();
+    let mut shown: String = given.chars().take(SHOWN).collect();
+    if shown.len() < given.len() {
+        shown.push('…');
+    }
+    format!("May `{tool}` run with {shown}?")
 }
 
 /// Why rules deny a call.

@@ -100,6 +100,11 @@ impl Stores {
         &self.folder
     }
 
+    /// Whether no store was asked for yet.
+    pub fn is_untouched(&self) -> bool {
+        self.all().is_empty()
+    }
+
     /// The file of `owner`, there or not.
     pub fn file(&self, owner: &Owner) -> PathBuf {
         self.folder.join(owner.file_name())

@@ -19,6 +19,7 @@ use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::{HostPolicy, grant_command};
+use crate::feature::hook::HookPoint;
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::feature::permission::Permissions;
 use crate::feature::registry::{FeatureModule, FeatureRegistryBuilder};
@@ -127,6 +128,15 @@ impl ReadFeature {
         self.diagnostics.iter().filter(|problem| problem.is_error())
     }
 
+    /// Whether a feature that is broken would perhaps have a hook at a point: its text speaks of one, or
+    /// cannot be read at all.
+    pub fn may_hook(&self, point: HookPoint) -> bool {
+        self.tree.as_ref().is_none_or(|tree| {
+            let text = &tree.main.text;
+            text.contains("@hook") && text.contains(point.name())
+        })
+    }
+
     /// Whether an error stands in its way.
     pub fn is_broken(&self) -> bool {
         self.feature.is_none()
@@ -137,7 +147,17 @@ impl Workspace {
     /// Reads the features at `paths`, or without paths those of the project and of the user.
     pub fn read(paths: &[PathBuf], runtime: ScriptRuntime, limits: Limits) -> Self {
         Self::read_kept(paths, runtime, limits, |features, limits| {
-            Shelf::of(paths, limits, features)
+            (features >= shelf::FEWEST).then(|| Shelf::of(paths, limits)).flatten()
+        })
+    }
+
+    /// As [`Self::read`], for a process that asks hooks once and ends: without what is built in, which
+    /// has none, and it has parsed nothing yet, so that a single feature is looked up more quickly.
+    pub fn read_for_once(paths: &[PathBuf], runtime: ScriptRuntime, limits: Limits) -> Self {
+        let mut places = place::find(paths);
+        places.locations.retain(|location| location.source != FeatureSource::Builtin);
+        Self::read_places(places, runtime, limits, |features, limits| {
+            (features > 0).then(|| Shelf::of(paths, limits)).flatten()
         })
     }
 
@@ -148,8 +168,17 @@ impl Workspace {
         limits: Limits,
         shelf: impl FnOnce(usize, &Limits) -> Option<Shelf>,
     ) -> Self {
+        Self::read_places(place::find(paths), runtime, limits, shelf)
+    }
+
+    fn read_places(
+        places: Places,
+        runtime: ScriptRuntime,
+        limits: Limits,
+        shelf: impl FnOnce(usize, &Limits) -> Option<Shelf>,
+    ) -> Self {
         let read_at = SystemTime::now() - TICK;
-        let Places { locations, problems, folders, mut around, .. } = place::find(paths);
+        let Places { locations, problems, folders, mut around, .. } = places;
         let outcomes = match shelf(locations.len(), &limits) {
             Some(shelf) => {
                 let mut cache = shelf.load();
@@ -177,6 +206,19 @@ impl Workspace {
         if self.features.is_empty() && self.problems.is_empty() {
             self.problems.push(place::nothing_found());
         }
+    }
+
+    /// Leaves out the features that are not wanted. Those that cannot be read stay.
+    pub fn keep(&mut self, is_wanted: impl Fn(&FeatureDescriptor) -> bool) {
+        let mut subjects = std::mem::take(&mut self.subjects).into_iter();
+        self.features.retain(|read| {
+            let Some(script) = read.script() else { return true };
+            // One for each that can be read, in their order.
+            let subject = subjects.next();
+            let is_kept = is_wanted(&script.descriptor);
+            self.subjects.extend(subject.filter(|_| is_kept));
+            is_kept
+        });
     }
 
     /// Refuses to go on with nothing at all: the first path that leads nowhere, or a hint where to

@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The folder below the user's cache folder.
 const FOLDER: &str = "read";
 
-/// Fewer features than this are parsed as quickly as they are looked up.
-const FEWEST: usize = 4;
+/// Fewer features than this are parsed as quickly as they are looked up, in a process that goes on.
+pub(super) const FEWEST: usize = 4;
 
 /// Most files that are kept, and most bytes of all of them. The oldest go first.
 const MOST_FILES: usize = 32;
@@ -40,12 +40,8 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// The place for the features that `paths` lead to from here. `None` where it is not worth it, or
-    /// where there is no place.
-    pub fn of(paths: &[PathBuf], limits: &Limits, features: usize) -> Option<Self> {
-        if features < FEWEST {
-            return None;
-        }
+    /// The place for the features that `paths` lead to from here. `None` where there is no place.
+    pub fn of(paths: &[PathBuf], limits: &Limits) -> Option<Self> {
         let folder = Folders::of_user()?.cache?.join(FOLDER);
         let stamp = format!("{}\n{limits:?}", build()?);
         let mut hash = Sha256::new();

@@ -1,5 +1,6 @@
 //! What a client is told to start: this program, with paths that hold from any folder.
 
+use crate::cli::program;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -19,39 +20,13 @@ impl Server {
     ///
     /// The program's path or one of `paths` cannot be written down as text, or is not known.
     pub fn here(paths: &[PathBuf]) -> Result<Self, String> {
-        let text = |path: &Path| match path.to_str() {
-            Some(text) => Ok(text.to_owned()),
-            None => {
-                Err(format!("`{}` is not UTF-8, as the configuration has to be", path.display()))
-            }
-        };
         let mut arguments = vec!["serve".to_owned()];
         for path in paths {
-            arguments.push(text(path)?);
+            arguments.push(program::text(path)?);
         }
-        let program =
-            program().map_err(|reason| format!("where peasy lies is not known: {reason}"))?;
-        // A client that a desktop starts has none of what a shell sets.
-        let variables = ["PEASY_HOME", "PEASY_STATE"].into_iter().filter_map(|name| {
-            let value = std::env::var(name).ok().filter(|value| Path::new(value).is_absolute())?;
-            Some((name.to_owned(), value))
-        });
-        Ok(Self { command: text(&program)?, arguments, variables: variables.collect() })
+        let (command, variables) = (program::path()?, program::variables());
+        Ok(Self { command, arguments, variables })
     }
-}
-
-/// The running program: as the search path names it, where it does, for the place behind a link may
-/// be gone after an update.
-fn program() -> std::io::Result<PathBuf> {
-    let running = std::env::current_exe()?;
-    let real = running.canonicalize()?;
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let name = running.file_name().unwrap_or_default();
-    let named = std::env::split_paths(&folders)
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(name))
-        .find(|file| file.canonicalize().is_ok_and(|file| file == real));
-    Ok(named.unwrap_or(real))
 }
 
 /// A server as some client has it written down.

@@ -7,12 +7,14 @@
 mod claude_code;
 mod codex;
 mod examine;
+mod foreign;
 mod gemini;
 #[cfg(test)]
 mod tests;
 mod turn;
 
 pub use examine::{EventField, Examined};
+pub use foreign::ForeignCall;
 pub use turn::{AgentCall, PostAssistant, PreRequest, TurnEnd};
 
 use super::descriptor::{FeatureRuntimeKind, ToolDeclaration};

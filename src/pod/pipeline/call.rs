@@ -1,8 +1,10 @@
 //! Around a call: `pre_tool_call`, where hooks may keep it from running, and `post_tool_call`, where
 //! they may keep its result from the model.
 
-use super::compose::{Composed, Next, attributed};
+use super::callee::{Callee, Installed};
+use super::compose::{Composed, attributed};
 use super::round::{Round, Told};
+use super::walk::{Walk, Walked};
 use super::wanting;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Failure, Outcome};
@@ -11,10 +13,9 @@ use crate::feature::content::{Content, ResultForm};
 use crate::feature::hook::{Decision, HookPoint};
 use crate::feature::hook_event::ToolEvent;
 use crate::feature::id::FeatureId;
-use crate::feature::permission::{Permission, Permissions};
 use crate::feature::schema::Arguments;
 use crate::pod::host::{Current, Shared};
-use crate::pod::permission::{Gate, declined, denied, unanswered};
+use crate::pod::permission::{Gate, declined, unanswered};
 use crate::pod::session::LogError;
 use crate::pod::session::entry::Consent;
 use serde_json::{Map, Value};
@@ -62,20 +63,10 @@ pub(in crate::pod) fn before(
     }
     let round = Round::new(shared, current, call.to_owned(), point, options.clone());
     let first = Told::new(shared, event_of(tool, ready.arguments().as_map()).to_value())?;
-    let walk = Walk {
-        round: round.clone(),
-        tool: tool.declaration().name.to_string(),
-        permissions: Arc::clone(gate.permissions()),
-        told: first.clone(),
-        standing: vec![Decision::Proceed; wanted.len()],
-        wanted: wanted.clone(),
-        arguments: None,
-    };
-    let walked = round.on_one_thread(&wanted, move || walk.all());
-    let Walked { composed, arguments, failed } = walked.unwrap_or_else(|problem| Walked {
-        failed: Some(lost(tool, problem)),
-        ..Walked::default()
-    });
+    let callee = Installed::new(tool);
+    let permissions = Arc::clone(gate.permissions());
+    let Walked { composed, arguments, failed } =
+        Walk::new(round.clone(), callee, permissions, first.clone(), wanted).run();
     let mut notices = round.notices();
     let mut consents = Vec::new();
     let verdict = match (failed, composed) {
@@ -145,178 +136,6 @@ fn as_decision(verdict: &Before) -> Decision {
     }
 }
 
-/// The hooks of one call, asked one after another.
-struct Walk {
-    round: Round,
-    tool: String,
-    permissions: Arc<Permissions>,
-    /// The event with the arguments that would run now.
-    told: Told,
-    wanted: Vec<usize>,
-    /// The decision of each that stands, for the arguments that it was last asked about.
-    standing: Vec<Decision>,
-    arguments: Option<Arguments>,
-}
-
-#[derive(Default)]
-struct Walked {
-    composed: Composed,
-    arguments: Option<Arguments>,
-    failed: Option<Failure>,
-}
-
-impl Walk {
-    fn all(mut self) -> Walked {
-        let mut rewritten_at = None;
-        for place in 0..self.wanted.len() {
-            match self.ask(place) {
-                Ok(Next::GoOn) => {}
-                Ok(Next::Settled) => return self.walked(),
-                Ok(Next::Rewrite(arguments)) => {
-                    if let Err(failure) = self.rewrite(place, arguments) {
-                        return failed(failure);
-                    }
-                    rewritten_at = Some(place);
-                }
-                Err(failure) => return failed(failure),
-            }
-        }
-        // Those that came before saw other arguments than those that would run.
-        for place in 0..rewritten_at.unwrap_or(0) {
-            match self.ask(place) {
-                Ok(Next::GoOn) => {}
-                Ok(Next::Settled) => return self.walked(),
-                Ok(Next::Rewrite(arguments)) => {
-                    let stands = self.arguments.as_ref().map(Arguments::as_map);
-                    if arguments.as_object() != stands {
-                        return failed(self.refuse(place, conflict().into()));
-                    }
-                }
-                Err(failure) => return failed(failure),
-            }
-        }
-        self.walked()
-    }
-
-    fn hook(&self, place: usize) -> &InstalledHook {
-        self.round.hook(self.wanted[place])
-    }
-
-    fn installed(&self) -> Result<&InstalledTool, Failure> {
-        let lost =
-            || Diagnostic::host("host/lost", format!("`{}` is not there any more", self.tool));
-        self.round.catalog().tool(&self.tool).ok_or_else(|| lost().into())
-    }
-
-    /// Asks one, and says how it goes on. A denial settles it; whatever else stands is put together at
-    /// the end.
-    fn ask(&mut self, place: usize) -> Result<Next, Failure> {
-        let mut decision = match self.round.ask(self.wanted[place], &self.told) {
-            Ok(decision) => decision,
-            Err(failure) => return Err(self.failed(place, failure)),
-        };
-        if let Decision::Answer { value } = decision {
-            let fitted =
-                self.installed().and_then(|tool| tool.fit_result(value, ResultForm::Value));
-            match fitted {
-                Ok(value) => decision = Decision::Answer { value },
-                Err(failure) => return Err(self.refuse(place, failure)),
-            }
-        }
-        let next = match &decision {
-            Decision::Rewrite { arguments } => Next::Rewrite(arguments.clone()),
-            Decision::Deny { .. } => Next::Settled,
-            _ => Next::GoOn,
-        };
-        self.standing[place] = decision;
-        Ok(next)
-    }
-
-    /// Takes other arguments, if the tool and the rules do.
-    fn rewrite(&mut self, place: usize, arguments: Value) -> Result<(), Failure> {
-        let fitted = self.installed().and_then(|tool| {
-            let arguments = tool.fit(arguments)?;
-            let declaration = tool.declaration();
-            let ruling = self.permissions.decide(
-                declaration.name.as_str(),
-                declaration.asks,
-                arguments.as_map(),
-            );
-            if ruling.permission == Permission::Deny {
-                return Err(denied(declaration.name.as_str(), &ruling).into());
-            }
-            let event = event_of(tool, arguments.as_map()).to_value();
-            let told = Told::new(&self.round.shared, event).map_err(|error| error.diagnostic())?;
-            Ok((arguments, told))
-        });
-        match fitted {
-            Ok((arguments, told)) => {
-                (self.arguments, self.told) = (Some(arguments), told);
-                Ok(())
-            }
-            Err(failure) => Err(self.refuse(place, failure)),
-        }
-    }
-
-    /// What the decision of a hook carries cannot stand: the hook has failed.
-    fn refuse(&self, place: usize, failure: Failure) -> Failure {
-        self.round.refuse(&failure);
-        self.failed(place, failure)
-    }
-
-    fn failed(&self, place: usize, failure: Failure) -> Failure {
-        let hook = self.hook(place);
-        why_refused(hook.feature(), &hook.declaration().name, &self.tool, failure)
-    }
-
-    fn walked(self) -> Walked {
-        let mut composed = Composed::default();
-        for (place, decision) in self.standing.iter().enumerate() {
-            let hook = self.hook(place);
-            composed.add(hook.feature(), &hook.declaration().name, decision.clone());
-        }
-        Walked { composed, arguments: self.arguments, failed: None }
-    }
-}
-
-fn failed(failure: Failure) -> Walked {
-    Walked { failed: Some(failure), ..Walked::default() }
-}
-
-fn conflict() -> Diagnostic {
-    let message = "the hook rewrites arguments that another hook has rewritten after it";
-    Diagnostic::author("hook/rewrite-conflict", message)
-        .help("give one of the two the band `late`, or let one rewrite what the other leaves alone")
-}
-
-/// Where the caller or the host ended it, that is the reason; else the hook is.
-fn is_from_outside(failure: &Failure) -> bool {
-    failure.diagnostics.first().is_some_and(|first| {
-        first.code == "call/cancelled" || first.code.starts_with("permission/")
-    })
-}
-
-fn why_refused(feature: &FeatureId, hook: &str, tool: &str, failure: Failure) -> Failure {
-    if is_from_outside(&failure) {
-        return failure;
-    }
-    let why = failure.diagnostics.first().map_or_else(String::new, |first| first.message.clone());
-    let message =
-        format!("`{tool}` is denied, because the hook `{hook}` of `{feature}` failed: {why}");
-    let problem = Diagnostic::operator("hook/failed", message)
-        .help(format!("mend the hook, or go on without it: `peasy disable {}`", feature.name()));
-    let diagnostics = std::iter::once(problem).chain(failure.diagnostics).collect();
-    Failure { diagnostics, question: None }
-}
-
-fn lost(tool: &InstalledTool, problem: Diagnostic) -> Failure {
-    let name = &tool.declaration().name;
-    let message =
-        format!("`{name}` is denied, because its hooks could not be asked: {}", problem.message);
-    let first = Diagnostic::operator("hook/failed", message);
-    Failure { diagnostics: vec![first, problem], question: None }
-}
-
 /// Asks the hooks after a call that has a result, and changes its outcome as they decide. What the call
 /// did stands.
 pub(in crate::pod) fn after(
@@ -338,26 +157,7 @@ pub(in crate::pod) fn after(
     let mut event = event_of(tool, arguments);
     event.result = Some(result.clone());
     let round = Round::new(shared, current, call.to_owned(), point, options.clone());
-    let decided = (|| {
-        let first = Told::new(shared, event.to_value())?;
-        let (inner, name) = (round.clone(), tool.declaration().name.to_string());
-        let (asked, told) = (wanted.clone(), first.clone());
-        let walked = round
-            .on_one_thread(&wanted, move || replacements(&inner, &name, &asked, event, told, form));
-        let replaced = walked.unwrap_or_else(|problem| Err(withheld_by_host(tool, problem)));
-        let mut notices = round.notices();
-        if let Ok(Some((feature, ..))) = &replaced {
-            notices.push(attributed(feature, "replaced the result"));
-        }
-        let decision = match &replaced {
-            Ok(None) => Decision::Proceed,
-            Ok(Some((_, result, _))) => Decision::Replace { result: result.clone() },
-            Err(failure) => Decision::Deny { reason: failure.to_string() },
-        };
-        round.record(&first, &decision, Vec::new())?;
-        Ok::<_, LogError>((replaced, notices))
-    })();
-    match decided {
+    match replaced(round, Installed::new(tool), wanted, event, form) {
         Ok((replaced, notices)) => {
             outcome.notices.extend(notices);
             match replaced {
@@ -372,19 +172,57 @@ pub(in crate::pod) fn after(
     }
 }
 
+/// The last hook's feature, the result that it gave, and how that is to be read.
+pub(super) type Replacement = (FeatureId, Value, ResultForm);
+
+/// What hooks put in the place of a result and who was the last, or why it is withheld; and their texts
+/// for the model.
+pub(super) type Replaced = (Result<Option<Replacement>, Failure>, Vec<String>);
+
+/// Asks the hooks after a call, and records what they decided.
+///
+/// # Errors
+///
+/// It cannot be recorded; the result must not be seen.
+pub(super) fn replaced(
+    round: Round,
+    callee: impl Callee,
+    wanted: Vec<usize>,
+    event: ToolEvent,
+    form: ResultForm,
+) -> Result<Replaced, LogError> {
+    let first = Told::new(&round.shared, event.to_value())?;
+    let (inner, tool, told) = (round.clone(), callee.name().to_owned(), first.clone());
+    let asked = wanted.clone();
+    let walked = round
+        .on_one_thread(&wanted, move || replacements(&inner, &callee, &asked, event, told, form));
+    let replaced = walked.unwrap_or_else(|problem| Err(withheld_by_host(&tool, problem)));
+    let mut notices = round.notices();
+    if let Ok(Some((feature, ..))) = &replaced {
+        notices.push(attributed(feature, "replaced the result"));
+    }
+    let decision = match &replaced {
+        Ok(None) => Decision::Proceed,
+        Ok(Some((_, result, _))) => Decision::Replace { result: result.clone() },
+        Err(failure) => Decision::Deny { reason: failure.to_string() },
+    };
+    round.record(&first, &decision, Vec::new())?;
+    Ok((replaced, notices))
+}
+
 /// What hooks put in the place of a result, each after the one before, and who was the last.
 fn replacements(
     round: &Round,
-    tool: &str,
+    callee: &impl Callee,
     wanted: &[usize],
     mut event: ToolEvent,
     mut told: Told,
     mut form: ResultForm,
-) -> Result<Option<(FeatureId, Value, ResultForm)>, Failure> {
+) -> Result<Option<Replacement>, Failure> {
     let mut replaced = None;
     for index in wanted {
         let hook = round.hook(*index);
-        let withheld = |failure| withheld(hook, tool, failure);
+        let withheld = |failure| withheld(hook, callee.name(), failure);
         let Decision::Replace { result } = round.ask(*index, &told).map_err(withheld)? else {
             continue;
         };
@@ -392,11 +230,7 @@ fn replacements(
         if Content::read(&result).is_none() {
             form = ResultForm::Value;
         }
-        let fitted = match round.catalog().tool(tool) {
-            Some(tool) => tool.fit_result(result, form),
-            None => Err(Diagnostic::host("host/lost", "the tool is not there any more").into()),
-        };
-        let result = fitted.map_err(|failure| {
+        let result = callee.fit_result(round.catalog(), result, form).map_err(|failure| {
             round.refuse(&failure);
             withheld(failure)
         })?;
@@ -419,10 +253,9 @@ fn withheld(hook: &InstalledHook, tool: &str, failure: Failure) -> Failure {
     Failure { diagnostics, question: None }
 }
 
-fn withheld_by_host(tool: &InstalledTool, problem: Diagnostic) -> Failure {
-    let name = &tool.declaration().name;
+fn withheld_by_host(tool: &str, problem: Diagnostic) -> Failure {
     let message = format!(
-        "the result of `{name}` is withheld, because its hooks could not be asked: {}",
+        "the result of `{tool}` is withheld, because its hooks could not be asked: {}",
         problem.message
     );
     let first = Diagnostic::operator("hook/withheld", message).help("what the call did stands");

@@ -6,15 +6,20 @@
 //! runs a tool.
 
 mod call;
+mod callee;
 mod compose;
+mod foreign;
 mod report;
 mod round;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod walk;
 
 pub(super) use call::{Before, after, before};
 pub(super) use compose::attributed;
+pub use foreign::{CallVerdict, Judged, ResultVerdict};
+pub(super) use foreign::{judge, judge_result};
 pub use report::HookReport;
 pub(super) use report::Reports;
 pub use turn::{EndVerdict, Heard, RequestVerdict};

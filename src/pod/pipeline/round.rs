@@ -282,6 +282,7 @@ impl Round {
             hooks: std::mem::take(&mut self.state().decided),
             decision: self.shared.log.body(&decision)?,
             answers,
+            agent: self.shared.agent(),
         };
         self.shared.log.append(&entry)
     }

@@ -134,6 +134,9 @@ pub enum Entry {
         /// What a person answered to it, where one was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer: Option<Consent>,
+        /// The agent whose call it is, where it is not one of this host's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentSession>,
     },
     /// The hooks that listen for an event were asked. Written before what they decided takes effect;
     /// an event that nobody listens for has none.
@@ -159,6 +162,9 @@ pub enum Entry {
         /// What a person answered to the questions of the hooks, in their order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         answers: Vec<Consent>,
+        /// The agent that told of the event, where it happened outside of this host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentSession>,
     },
     /// The last line was not whole and was cut off.
     Cut {
@@ -196,6 +202,18 @@ pub enum Entry {
 
 fn first_format() -> u32 {
     1
+}
+
+/// A session of another agent, whose events are told to this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSession {
+    /// Which agent, such as `claude-code`.
+    pub name: String,
+    /// The session, by the agent's own name for it.
+    pub session: String,
+    /// The call of a tool, by the agent's own name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
 }
 
 /// What a person answered to a question of the host.

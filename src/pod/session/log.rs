@@ -204,6 +204,12 @@ impl SessionLog {
         self
     }
 
+    /// Leaves the lines that wait for the disk to the system, which brings them there when it finds time;
+    /// under [`Durability::Always`] none wait.
+    pub(in crate::pod) fn leave(&self) {
+        self.writer.dirty.store(false, Ordering::Release);
+    }
+
     /// The session's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
