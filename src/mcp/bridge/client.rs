@@ -165,7 +165,7 @@ impl Client {
         let answer = self
             .carrier
             .send(Some(waiting.id), &message, until)
-            .and_then(|()| waiting.wait(until, cancel));
+            .and_then(|()| self.carrier.wait(&waiting, until, cancel));
         match answer {
             Err(fault @ (Fault::Late(_) | Fault::Cancelled)) => {
                 let reason = if fault == Fault::Cancelled { "cancelled" } else { "too late" };

@@ -79,8 +79,12 @@ struct Slot {
 }
 
 impl Slot {
+    fn answer(&self) -> MutexGuard<'_, Option<Result<Value, Fault>>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put(&self, answer: Result<Value, Fault>) {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *self.answer() = Some(answer);
         self.ready.notify_one();
     }
 }
@@ -140,6 +144,20 @@ impl Inbox {
     /// How many requests wait.
     pub fn count(&self) -> usize {
         self.state().waiting.len()
+    }
+
+    /// Wakes somebody who waits, but not the one of that id.
+    pub fn nudge(&self, but: u64) {
+        let slot = {
+            let state = self.state();
+            let mut others = state.waiting.iter().filter(|(id, _)| **id != but);
+            others.next().map(|(_, slot)| Arc::clone(slot))
+        };
+        if let Some(slot) = slot {
+            // Whoever is about to rest holds this until it does.
+            drop(slot.answer());
+            slot.ready.notify_one();
+        }
     }
 
     /// Ends a request by its id.
@@ -293,9 +311,22 @@ impl Waiting {
     ///
     /// There is none.
     pub fn wait(&self, until: Instant, cancel: &Cancel) -> Result<Value, Fault> {
-        let mut answer = self.slot.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wait_by(until, cancel, |time| self.rest(time, || false))
+    }
+
+    /// As [`Self::wait`], where `pause` passes the time, or brings the answer: for no longer than it is told.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer.
+    pub fn wait_by(
+        &self,
+        until: Instant,
+        cancel: &Cancel,
+        mut pause: impl FnMut(Duration),
+    ) -> Result<Value, Fault> {
         loop {
-            if let Some(answer) = answer.take() {
+            if let Some(answer) = self.slot.answer().take() {
                 return answer;
             }
             if cancel.is_cancelled() {
@@ -305,8 +336,16 @@ impl Waiting {
             if left.is_zero() {
                 return Err(Fault::Late(self.begun.elapsed()));
             }
-            let waited = self.slot.ready.wait_timeout(answer, left.min(LOOK));
-            answer = waited.unwrap_or_else(PoisonError::into_inner).0;
+            pause(left.min(LOOK));
+        }
+    }
+
+    /// Does nothing until the answer is there, somebody [nudges](Inbox::nudge), or the time is over; unless
+    /// there is something to do, which is asked when no nudge can be missed any more.
+    pub fn rest(&self, time: Duration, has_work: impl FnOnce() -> bool) {
+        let answer = self.slot.answer();
+        if answer.is_none() && !has_work() {
+            let _ = self.slot.ready.wait_timeout(answer, time);
         }
     }
 }

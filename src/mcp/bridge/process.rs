@@ -2,17 +2,20 @@
 //!
 //! It has a process group of its own, which is ended as a whole when the connection is. Writing never waits
 //! longer than it may, whether the program reads or not; what it writes is read as it comes, so that it is
-//! never held up by us, and of what it writes for people the end is kept.
+//! never held up by us, and of what it writes for people the end is kept. Whoever waits for an answer reads
+//! by itself, so that no other thread has to be woken first; where nobody waits, a thread does.
 
 use super::carrier::Carrier;
 use super::fault::{Fault, words};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Waiting};
 use super::line::Lines;
 use crate::diagnostic::Diagnostic;
+use crate::feature::call::Cancel;
 use crate::feature::id::FeatureName;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -20,7 +23,8 @@ use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +39,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How long to wait between two looks at a program that is about to end.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// How long after somebody waited for an answer the thread leaves reading to those who do.
+const CALLED: Duration = Duration::from_millis(100);
 
 /// How long the answer to something that a server wants may take to be written.
 const REPLY: Duration = Duration::from_secs(2);
@@ -56,6 +63,7 @@ pub(super) struct Launch {
 pub(super) struct Process {
     group: Mutex<Group>,
     input: Input,
+    output: Arc<Output>,
     complaints: Arc<Mutex<VecDeque<u8>>>,
     inbox: Arc<Inbox>,
 }
@@ -92,6 +100,7 @@ impl Process {
         let process = Arc::new(Self {
             group: Mutex::new(group),
             input: Input::new(stdin).map_err(failed)?,
+            output: Arc::new(Output::new(stdout, inbox.most_bytes())),
             complaints: Arc::default(),
             inbox: Arc::clone(inbox),
         });
@@ -99,7 +108,7 @@ impl Process {
             process: Arc::downgrade(&process),
             inbox: Arc::clone(inbox),
             complaints: Arc::clone(&process.complaints),
-            stdout,
+            output: Arc::clone(&process.output),
             stderr: Some(stderr),
         };
         let thread = thread::Builder::new().name(format!("peasy-mcp-{server}"));
@@ -141,6 +150,22 @@ impl Carrier for Process {
                 Fault::Gone("it reads no more".to_owned())
             }
         })
+    }
+
+    fn wait(&self, waiting: &Waiting, until: Instant, cancel: &Cancel) -> Result<Value, Fault> {
+        let answer = waiting.wait_by(until, cancel, |time| {
+            self.output.called();
+            match self.output.turn() {
+                Some(mut turn) => turn.read(&self.output.pipe, time, &self.inbox, |reply| {
+                    // One that reads nothing is noticed by whoever calls it.
+                    let _ = self.send(None, reply, Instant::now() + REPLY);
+                }),
+                None => waiting.rest(time, || self.output.turn().is_some()),
+            }
+        });
+        // The turn may be another's now.
+        self.inbox.nudge(waiting.id);
+        answer
     }
 
     fn complaints(&self) -> String {
@@ -291,34 +316,119 @@ fn write_all(pipe: &mut ChildStdin, mut rest: &[u8], until: Instant) -> Result<(
     Ok(())
 }
 
-/// The thread that reads.
+/// The program's standard output: whoever has the turn reads.
+struct Output {
+    pipe: ChildStdout,
+    turn: Mutex<Turn>,
+    begun: Instant,
+    /// When somebody waited for an answer, in milliseconds from the beginning.
+    called: AtomicU64,
+}
+
+struct Turn {
+    lines: Lines,
+    piece: Vec<u8>,
+    /// Why there is nothing more to read.
+    over: Option<String>,
+}
+
+impl Output {
+    fn new(pipe: ChildStdout, most: usize) -> Self {
+        let turn = Turn { lines: Lines::new(most), piece: vec![0; PIECE], over: None };
+        let called = AtomicU64::new(0);
+        Self { pipe, turn: Mutex::new(turn), begun: Instant::now(), called }
+    }
+
+    fn since_begun(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Somebody waits for an answer.
+    fn called(&self) {
+        self.called.store(self.since_begun(), Ordering::Release);
+    }
+
+    /// Whether somebody waits for an answer, or has just done so.
+    fn is_called(&self) -> bool {
+        let called = self.called.load(Ordering::Acquire);
+        let just = u64::try_from(CALLED.as_millis()).unwrap_or(u64::MAX);
+        called > 0 && self.since_begun().saturating_sub(called) < just
+    }
+
+    /// The turn to read, where nobody has it and there is something left.
+    fn turn(&self) -> Option<MutexGuard<'_, Turn>> {
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        turn.over.is_none().then_some(turn)
+    }
+
+    /// Why there is nothing more to read, once that is so.
+    fn over(&self) -> Option<String> {
+        match self.turn.try_lock() {
+            Ok(turn) => turn.over.clone(),
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner().over.clone(),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl Turn {
+    /// Reads once, where there is something within that time; answers of ours go to `reply`.
+    fn read(&mut self, pipe: &ChildStdout, time: Duration, inbox: &Inbox, reply: impl Fn(&[u8])) {
+        let mut polled = [readable(pipe)];
+        wait_for(&mut polled, Some(time));
+        if polled[0].revents().is_empty() {
+            return;
+        }
+        let length = match rustix::io::read(pipe, &mut self.piece[..]) {
+            Ok(length) => length,
+            Err(rustix::io::Errno::INTR) => return,
+            Err(error) => {
+                self.over = Some(io::Error::from(error).to_string());
+                return;
+            }
+        };
+        if length == 0 {
+            self.over = Some("it closed its standard output".to_owned());
+        }
+        let (lines, over) = (&mut self.lines, &mut self.over);
+        lines.feed(&self.piece[..length], |line| match inbox.take(line) {
+            Ok(None) => (),
+            Ok(Some(answer)) => reply(&answer),
+            Err(how) => *over = Some(how),
+        });
+    }
+}
+
+/// The thread that reads where nobody waits for an answer, and what the program writes for people.
 struct Reading {
     /// Only looked at to write back: whoever holds the connection decides when it ends.
     process: std::sync::Weak<Process>,
     inbox: Arc<Inbox>,
     complaints: Arc<Mutex<VecDeque<u8>>>,
-    stdout: ChildStdout,
+    output: Arc<Output>,
     stderr: Option<ChildStderr>,
 }
 
 impl Reading {
     fn run(mut self) {
-        let mut lines = Lines::new(self.inbox.most_bytes());
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; KEPT_COMPLAINTS];
         let how = loop {
-            match self.wait() {
-                (true, _) => match self.stdout.read(&mut piece) {
-                    Ok(0) => break "it closed its standard output".to_owned(),
-                    Ok(length) => {
-                        if let Err(how) = self.take(&mut lines, &piece[..length]) {
-                            break how;
-                        }
+            if let Some(how) = self.output.over() {
+                break how;
+            }
+            let (has_output, has_complaint) = self.wait();
+            if has_output && let Some(mut turn) = self.output.turn() {
+                turn.read(&self.output.pipe, Duration::ZERO, &self.inbox, |reply| {
+                    if let Some(process) = self.process.upgrade() {
+                        let _ = process.send(None, reply, Instant::now() + REPLY);
                     }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                    Err(error) => break error.to_string(),
-                },
-                (_, true) => self.hear_complaint(&mut piece),
-                _ => (),
+                });
+            } else if has_complaint {
+                self.hear_complaint(&mut piece);
             }
         };
         // What it said last is why it ended.
@@ -329,13 +439,17 @@ impl Reading {
         self.inbox.close(&ended.map_or(how, said));
     }
 
-    /// Waits until there is something to read: of the protocol, or for people.
+    /// Waits until there is something to read: of the protocol, unless others read that, or for people.
     fn wait(&self) -> (bool, bool) {
-        let Some(stderr) = &self.stderr else { return (true, false) };
-        let mut polled = [readable(&self.stdout), readable(stderr)];
-        wait_for(&mut polled, None);
-        let [out, complaint] = polled.map(|one| !one.revents().is_empty());
-        (out, complaint)
+        let is_called = self.output.is_called();
+        let output = (!is_called).then(|| readable(&self.output.pipe));
+        let complaints = self.stderr.as_ref().map(readable);
+        let has_output = output.is_some();
+        let mut polled: Vec<_> = output.into_iter().chain(complaints).collect();
+        wait_for(&mut polled, is_called.then_some(CALLED));
+        let mut heard = polled.iter().map(|one| !one.revents().is_empty());
+        let out = has_output && heard.next() == Some(true);
+        (out, heard.next() == Some(true))
     }
 
     fn is_complaining(&self) -> bool {
@@ -358,21 +472,6 @@ impl Reading {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
             Err(_) => self.stderr = None,
         }
-    }
-
-    fn take(&self, lines: &mut Lines, piece: &[u8]) -> Result<(), String> {
-        let mut broken = None;
-        lines.feed(piece, |line| match self.inbox.take(line) {
-            Ok(None) => (),
-            Ok(Some(reply)) => {
-                if let Some(process) = self.process.upgrade() {
-                    // One that reads nothing is noticed by whoever calls it.
-                    let _ = process.send(None, &reply, Instant::now() + REPLY);
-                }
-            }
-            Err(how) => broken = Some(how),
-        });
-        broken.map_or(Ok(()), Err)
     }
 }
 
