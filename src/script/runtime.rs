@@ -117,6 +117,19 @@ impl ScriptRuntime {
         self.sandbox.abandoned()
     }
 
+    /// Builds on a thread of its own what all engines have in common, for a process that is about to make
+    /// its only call. Without that thread the call does it.
+    pub fn warm_up(&self) {
+        let thread = std::thread::Builder::new().name("peasy-warm".to_owned());
+        let started = thread.spawn(|| {
+            meter::widen_heap();
+            drop(engine::runner(&[]));
+        });
+        if let Err(reason) = started {
+            tracing::debug!(%reason, "the engine is built by the call");
+        }
+    }
+
     /// The functions of the host that a script can name.
     pub fn known() -> &'static Known {
         static KNOWN: OnceLock<Known> = OnceLock::new();
@@ -177,7 +190,11 @@ impl ScriptRuntime {
             0 | 1 => take(),
             _ => std::thread::scope(|scope| {
                 // This thread takes part.
-                let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+                let begin = || {
+                    meter::widen_heap();
+                    take()
+                };
+                let others: Vec<_> = (1..threads).map(|_| scope.spawn(begin)).collect();
                 let mut done = take();
                 for other in others {
                     done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));

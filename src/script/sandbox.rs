@@ -298,6 +298,7 @@ impl Pool {
     }
 
     fn work(self: Arc<Self>) {
+        meter::widen_heap();
         let interrupt = self.interrupts().pop();
         let interrupt = interrupt.unwrap_or_else(|| Box::leak(Box::new(AtomicU64::new(0))));
         self.run_jobs(interrupt);

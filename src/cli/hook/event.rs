@@ -124,6 +124,7 @@ fn judge(told: &Told, paths: &[PathBuf], output: &mut Output) -> Result<Answer, 
     if !is_heard(told, happening, &catalog, &permissions) {
         return Ok(Answer::new(Verdict::Proceed));
     }
+    features.runtime.warm_up();
     let session = told.session();
     let again = Again::of(&folders.state, &session);
     let pod = workspace::open_pod(&features, catalog, output)?.for_agent(session);
