@@ -148,6 +148,10 @@ impl Server {
             .map(|line| serde_json::from_str(&line.expect("text")).expect("the protocol"))
             .collect();
         let output = self.child.wait_with_output().expect("the server ends");
+        // Nobody has to look through its lines for calls that it left open.
+        let instances = self.folder.path().join(".local/state/peasy/session/default/instances");
+        let left = fs::read_dir(instances).expect("the log was opened").count();
+        assert_eq!(left, 0, "it says that it ended");
         (rest, String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
     }
 }

@@ -58,5 +58,6 @@ pub fn run(arguments: &DevArguments, output: &mut Output) -> Result<Exit, Box<Di
     // Whoever started this in a pipe ends it by closing it; at a terminal, Ctrl-D does.
     let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
     drop(reloading);
+    pod.close();
     Ok(Exit::Done)
 }

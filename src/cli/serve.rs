@@ -200,6 +200,7 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
             })
         }
     };
+    pod.close();
     served.map_err(|reason| stopped(&reason))?;
     Ok(Exit::Done)
 }

@@ -275,6 +275,23 @@ impl Pod {
         }
     }
 
+    /// Ends a pod that others still hold, at the end of its process: no call is taken any more. Work in the
+    /// background ends, lines go to the disk, and where nothing runs on nobody has to look for calls that
+    /// were left open.
+    pub fn close(&self) {
+        let is_still = self.end_background() && self.catalog().in_flight().count() == 0;
+        self.shared.log.close(is_still);
+    }
+
+    /// Whether all of it stopped.
+    fn end_background(&self) -> bool {
+        let ended = self.background.shut_down(FAREWELL);
+        for name in &ended.abandoned {
+            tracing::warn!(work = name, "work in the background did not stop, and was left behind");
+        }
+        ended.abandoned.is_empty()
+    }
+
     /// What each hook did and what it cost, since the pod was opened.
     pub fn hook_report(&self) -> Vec<HookReport> {
         self.shared.hooks.list()
@@ -505,10 +522,7 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        let ended = self.background.shut_down(FAREWELL);
-        for name in ended.abandoned {
-            tracing::warn!(work = name, "work in the background did not stop, and was left behind");
-        }
+        self.end_background();
     }
 }
 

@@ -121,10 +121,16 @@ struct Alive {
     _file: File,
 }
 
-impl Drop for Alive {
-    fn drop(&mut self) {
+impl Alive {
+    fn end(&self) {
         // What cannot be removed is found without a lock, and cleared away, by whoever comes next.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -208,6 +214,16 @@ impl SessionLog {
     /// under [`Durability::Always`] none wait.
     pub(in crate::pod) fn leave(&self) {
         self.writer.dirty.store(false, Ordering::Release);
+    }
+
+    /// Brings lines to the disk before the process ends, and where it leaves nothing open says that it did.
+    pub(in crate::pod) fn close(&self, leaves_nothing: bool) {
+        if self.durability == Durability::Group {
+            self.writer.sync();
+        }
+        if leaves_nothing {
+            self.alive.end();
+        }
     }
 
     /// The session's folder.
