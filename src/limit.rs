@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// One bounded resource. The order is that of the table in `docs/limits.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -274,6 +275,14 @@ impl Limits {
             *slot = (*slot).min(value.max(1));
         }
         limits
+    }
+
+    /// As [`Self::lowered`]; the same where nothing is wanted, for most features want nothing.
+    pub(crate) fn shared(limits: &Arc<Self>, wanted: &[(Limit, u64)]) -> Arc<Self> {
+        match wanted {
+            [] => Arc::clone(limits),
+            wanted => Arc::new(limits.lowered(wanted)),
+        }
     }
 }
 

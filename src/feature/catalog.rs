@@ -197,7 +197,7 @@ pub struct Catalog {
     hooks: [Vec<InstalledHook>; HookPoint::ALL.len()],
     reports: Vec<FeatureInstallReport>,
     diagnostics: Vec<Diagnostic>,
-    limits: Limits,
+    limits: Arc<Limits>,
     in_flight: InFlight,
 }
 
@@ -312,7 +312,7 @@ impl fmt::Debug for Catalog {
 
 /// A catalog that is being put together.
 pub(super) struct CatalogParts {
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     pub reports: Vec<FeatureInstallReport>,
     features: Vec<Arc<InstalledFeature>>,
     tools: Vec<InstalledTool>,
@@ -324,6 +324,7 @@ pub(super) struct CatalogParts {
 impl CatalogParts {
     pub fn new(limits: Limits, in_flight: InFlight, diagnostics: Vec<Diagnostic>) -> Self {
         let (reports, features, tools, hooks) = Default::default();
+        let limits = Arc::new(limits);
         Self { limits, reports, features, tools, hooks, diagnostics, in_flight }
     }
 
@@ -332,12 +333,12 @@ impl CatalogParts {
     }
 
     pub fn add_tool(&mut self, feature: &Arc<InstalledFeature>, index: usize, code: Arc<dyn Tool>) {
-        let limits = Arc::new(feature.limits.lowered(&feature.descriptor.tools[index].limits));
+        let limits = Limits::shared(&feature.limits, &feature.descriptor.tools[index].limits);
         self.tools.push(InstalledTool { feature: Arc::clone(feature), index, limits, code });
     }
 
     pub fn add_hook(&mut self, feature: &Arc<InstalledFeature>, index: usize, code: Arc<dyn Hook>) {
-        let limits = Arc::new(feature.limits.lowered(&feature.descriptor.hooks[index].limits));
+        let limits = Limits::shared(&feature.limits, &feature.descriptor.hooks[index].limits);
         self.hooks.push(InstalledHook { feature: Arc::clone(feature), index, limits, code });
     }
 

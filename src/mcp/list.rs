@@ -5,8 +5,15 @@
 
 use super::message::json;
 use super::reply;
+use crate::feature::catalog::InstalledTool;
+use crate::feature::descriptor::ToolDeclaration;
 use crate::pod::Pod;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::ScopedJoinHandle;
+
+/// Fewer tools than this are written sooner than a thread has begun.
+const FEWEST: usize = 200;
 
 /// The tools of a pod, kept as a client lists them.
 pub struct ToolList {
@@ -88,6 +95,27 @@ impl ToolList {
 
 fn tools_of(pod: &Pod) -> Arc<str> {
     let catalog = pod.catalog();
-    let tools = catalog.tools().map(|tool| json(&reply::tool(tool.declaration())));
-    tools.collect::<Vec<_>>().join(",").into()
+    let tools: Vec<_> = catalog.tools().map(InstalledTool::declaration).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = tools.len().div_ceil(threads).max(FEWEST);
+    let text = |part: &[&ToolDeclaration]| {
+        let mut text = String::new();
+        for tool in part {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(&json(&reply::tool(tool)));
+        }
+        text
+    };
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let mut shares = tools.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares.map(|part| scope.spawn(move || text(part))).collect();
+        let join = |other: ScopedJoinHandle<'_, String>| {
+            other.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        std::iter::once(text(first)).chain(others.into_iter().map(join)).collect()
+    });
+    parts.join(",").into()
 }

@@ -26,7 +26,7 @@ use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction}
 use crate::limit::{Limit, Limits};
 use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -543,11 +543,14 @@ impl Current {
 /// hash, so that a reload adds no more than what it changed.
 fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<u64, LogError> {
     let key = key_of(catalog, features);
-    let features = match log.remembered(&key) {
+    let known = key.as_ref().and_then(|key| log.remembered(key));
+    let features = match known {
         Some(known) => known,
         None => {
             let written = write_features(log, catalog, features)?;
-            log.remember(&key, &written);
+            if let Some(key) = key {
+                log.remember(&key, &written);
+            }
             written
         }
     };
@@ -555,18 +558,24 @@ fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<u6
 }
 
 /// All that a catalog on record is made of: a digest stands for the source, and with the version of
-/// peasy for the descriptor that was read from it.
-fn key_of(catalog: &Catalog, features: &Features) -> String {
+/// peasy for the descriptor that was read from it. `None` where a path is no text.
+fn key_of(catalog: &Catalog, features: &Features) -> Option<String> {
+    let usual = Limits::default();
     let parts = catalog.features().map(|feature| {
         let on_record = features.get(feature.id());
         let digest = on_record.map_or("", |on_record| on_record.digest.as_str());
         let descriptor = digest.is_empty().then(|| feature.descriptor());
         let root = on_record.map(|on_record| &on_record.root);
         let grants: Vec<_> = feature.grants().iter().collect();
-        let limits: Vec<_> = Limit::all().map(|limit| feature.limits().get(limit)).collect();
-        json!([feature.id(), root, digest, descriptor, grants, limits])
+        (feature.id(), root, digest, descriptor, grants, unusual(feature.limits(), &usual))
     });
-    json!([env!("CARGO_PKG_VERSION"), parts.collect::<Value>()]).to_string()
+    serde_json::to_string(&(env!("CARGO_PKG_VERSION"), parts.collect::<Vec<_>>())).ok()
+}
+
+/// The bounds that are not the usual ones.
+fn unusual(limits: &Limits, usual: &Limits) -> Vec<(Limit, u64)> {
+    let all = Limit::all().map(|limit| (limit, limits.get(limit)));
+    all.filter(|(limit, value)| usual.get(*limit) != *value).collect()
 }
 
 fn write_features(
@@ -579,7 +588,6 @@ fn write_features(
         let OnRecord { root, digest, source } =
             features.get(feature.id()).cloned().unwrap_or_default();
         let descriptor = serde_json::to_value(feature.descriptor()).unwrap_or_default();
-        let limits = Limit::all().map(|limit| (limit, feature.limits().get(limit)));
         Ok(FeatureEntry {
             feature: feature.id().clone(),
             root,
@@ -587,7 +595,7 @@ fn write_features(
             descriptor: log.body_above(&descriptor, REPEATED)?,
             source: source.map(|source| log.body_above(&source(), REPEATED)).transpose()?,
             grants: feature.grants().iter().cloned().collect(),
-            limits: limits.filter(|(limit, value)| usual.get(*limit) != *value).collect(),
+            limits: unusual(feature.limits(), &usual),
         })
     });
     let features = entries.collect::<Result<Vec<_>, LogError>>()?;

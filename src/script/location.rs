@@ -63,8 +63,8 @@ pub struct Surroundings {
     real: HashMap<PathBuf, Option<PathBuf>>,
     /// The same of what lies in them.
     entries: HashMap<PathBuf, Option<PathBuf>>,
-    /// Whether a canonical folder is the root of a project for [`Self::locate`].
-    is_root: HashMap<PathBuf, bool>,
+    /// What lies in a canonical folder, for [`Self::locate`].
+    sources: HashMap<PathBuf, FeatureSource>,
     /// The nearest root of a project at or above a canonical folder.
     projects: HashMap<PathBuf, Option<PathBuf>>,
 }
@@ -110,6 +110,12 @@ impl Surroundings {
         real
     }
 
+    /// Takes it from whoever has just listed the folder that the file at `path` is no link.
+    pub fn set_plain(&mut self, path: &Path) {
+        let named = self.named(path);
+        self.entries.insert(path.to_owned(), named);
+    }
+
     fn look_up(&mut self, path: &Path) -> Option<PathBuf> {
         let Some(named) = self.named(path) else { return path.canonicalize().ok() };
         match named.symlink_metadata().ok()?.is_symlink() {
@@ -137,25 +143,24 @@ impl Surroundings {
         if self.own.as_ref().is_some_and(|own| real.starts_with(own)) {
             return FeatureSource::User;
         }
+        real.parent().map_or(FeatureSource::User, |folder| self.source_in(folder))
+    }
+
+    /// The source of what lies in a canonical folder that is not the user's own.
+    fn source_in(&mut self, folder: &Path) -> FeatureSource {
+        if let Some(known) = self.sources.get(folder) {
+            return known.clone();
+        }
         // `~/.peasy` may be the user's own folder; that makes no project of the home folder.
         let home = self.own.as_deref().and_then(Path::parent);
-        let is_root = |folder: &Path| {
-            let except = |mark: &str| home.filter(|_| mark == OWN_MARK);
-            PROJECT_MARKS.into_iter().any(|mark| has(folder, mark, except(mark)))
+        let except = |mark: &str| home.filter(|_| mark == OWN_MARK);
+        let source = if PROJECT_MARKS.into_iter().any(|mark| has(folder, mark, except(mark))) {
+            FeatureSource::Project
+        } else {
+            folder.parent().map_or(FeatureSource::User, |above| self.source_in(above))
         };
-        let known = &mut self.is_root;
-        let mut is_known_root = |folder: &Path| match known.get(folder) {
-            Some(is) => *is,
-            None => {
-                let is = is_root(folder);
-                known.insert(folder.to_owned(), is);
-                is
-            }
-        };
-        match real.ancestors().skip(1).any(&mut is_known_root) {
-            true => FeatureSource::Project,
-            false => FeatureSource::User,
-        }
+        self.sources.insert(folder.to_owned(), source.clone());
+        source
     }
 
     fn project(&mut self, folder: &Path) -> Option<PathBuf> {

@@ -313,7 +313,7 @@ impl Workspace {
         for Companion { id, module, limits, .. } in self.companions_now() {
             builder = builder.shared_module(module).limits_of(id, limits);
         }
-        builder.plan().install().0
+        builder.plan().into_catalog()
     }
 
     fn companions_now(&self) -> Vec<Companion> {

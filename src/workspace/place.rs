@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Severity, nearest, shell_word};
 use crate::feature::id::FeatureId;
 use crate::script::runtime::{Location, Surroundings, is_project_root};
 use crate::script::source::{discover, unreadable};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub(super) struct Places {
     pub folders: Vec<PathBuf>,
     /// What was looked at around them.
     pub around: Surroundings,
-    seen: BTreeSet<PathBuf>,
+    seen: HashSet<PathBuf>,
 }
 
 /// Finds the features of `paths`; without paths, those of the project and of the user.
@@ -234,6 +234,9 @@ impl Places {
         let all = found.features.len() + found.diagnostics.len();
         self.problems.extend(found.diagnostics);
         for feature in found.features {
+            if found.plain.contains(&feature) {
+                self.around.set_plain(&feature);
+            }
             self.add_feature(feature);
         }
         all

@@ -501,7 +501,7 @@ impl Replayer {
             policy = policy.grant(id.clone(), capability.clone());
         }
         let plan = FeatureRegistryBuilder::new(policy).limits(limits).shared_module(feature).plan();
-        Ok(Ok(Arc::new(plan.install().0)))
+        Ok(Ok(Arc::new(plan.into_catalog())))
     }
 
     fn run(

@@ -36,9 +36,15 @@ pub(super) fn check(descriptor: &FeatureDescriptor, limits: &Limits) -> Vec<Diag
     let mut check = Check(Vec::new());
     check.feature(descriptor);
     if check.0.is_empty() {
-        descriptor.tools.iter().for_each(|tool| check.tool(tool));
+        let most = limits.get(Limit::Descriptor);
+        let bytes = json_bytes(descriptor, most);
+        // What is small as a whole has no large part.
+        let is_small = bytes.is_some_and(|bytes| bytes <= MAX_SCHEMA as u64);
+        descriptor.tools.iter().for_each(|tool| check.tool(tool, is_small));
         descriptor.hooks.iter().for_each(|hook| check.hook(hook));
-        check.whole(descriptor, limits.get(Limit::Descriptor));
+        if check.0.is_empty() && bytes.is_none() {
+            check.refuse(format!("the descriptor has more than {most} bytes as JSON"));
+        }
     }
     check.0
 }
@@ -80,7 +86,7 @@ impl Check {
         }
     }
 
-    fn tool(&mut self, tool: &ToolDeclaration) {
+    fn tool(&mut self, tool: &ToolDeclaration, is_small: bool) {
         let name = &tool.name;
         self.count(&format!("examples of `{name}`"), tool.examples.len(), MAX_EXAMPLES);
         self.count(&format!("limits of `{name}`"), tool.limits.len(), MAX_LIMITS);
@@ -89,6 +95,9 @@ impl Check {
         self.text(&format!("the title of `{name}`"), title, MAX_TITLE);
         let what = format!("the description of `{name}`");
         self.text(&what, &tool.description, MAX_DESCRIPTION);
+        if is_small {
+            return;
+        }
         let most = MAX_SCHEMA as u64;
         if json_bytes(&tool.parameters, most).is_none() {
             self.refuse(format!("the parameters of `{name}` have more than {most} bytes as JSON"));
@@ -114,12 +123,6 @@ impl Check {
         self.count(&format!("kinds of `{name}`"), hook.filter.kinds.len(), MAX_FILTERS);
         let what = format!("the description of `{name}`");
         self.text(&what, &hook.description, MAX_DESCRIPTION);
-    }
-
-    fn whole(&mut self, descriptor: &FeatureDescriptor, most: u64) {
-        if self.0.is_empty() && json_bytes(descriptor, most).is_none() {
-            self.refuse(format!("the descriptor has more than {most} bytes as JSON"));
-        }
     }
 
     fn count(&mut self, what: &str, given: usize, most: usize) {

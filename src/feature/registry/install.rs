@@ -17,7 +17,7 @@ use crate::limit::Limits;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub(super) fn install(plan: InstallPlan) -> (Catalog, Vec<FeatureInstallReport>) {
+pub(super) fn install(plan: InstallPlan) -> Catalog {
     let InstallPlan { candidates, diagnostics, limits, limits_of, services, sink, in_flight } =
         plan;
     let mut parts = CatalogParts::new(limits, in_flight, diagnostics);
@@ -26,8 +26,7 @@ pub(super) fn install(plan: InstallPlan) -> (Catalog, Vec<FeatureInstallReport>)
         let report = install_one(candidate, own, &mut parts, &services, &sink);
         parts.reports.push(report);
     }
-    let reports = parts.reports.clone();
-    (parts.freeze(), reports)
+    parts.freeze()
 }
 
 fn install_one(
@@ -41,7 +40,10 @@ fn install_one(
     if !report.is_enabled() {
         return report;
     }
-    let limits = Arc::new(own.unwrap_or(&parts.limits).lowered(&descriptor.limits));
+    let limits = match own {
+        Some(own) => Limits::shared(&Arc::new(own.clone()), &descriptor.limits),
+        None => Limits::shared(&parts.limits, &descriptor.limits),
+    };
     let (feature, grants) = (Arc::new(descriptor.id.clone()), Arc::new(grants));
     let channels = descriptor.channels.iter().map(|channel| channel.name.clone()).collect();
     let speaker = Speaker { feature, grants, channels: Arc::new(channels) };

@@ -19,7 +19,7 @@ use crate::feature::report::{
 };
 use crate::feature::service::HostServices;
 use crate::limit::Limits;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -59,6 +59,13 @@ impl InstallPlan {
     /// Runs each feature's install and freezes what came of it. A feature that errs or panics is
     /// disabled; the others go on.
     pub fn install(self) -> (Catalog, Vec<FeatureInstallReport>) {
+        let catalog = self.into_catalog();
+        let reports = catalog.reports().to_vec();
+        (catalog, reports)
+    }
+
+    /// As [`Self::install`]; the reports stand in the catalog.
+    pub(crate) fn into_catalog(self) -> Catalog {
         super::install::install(self)
     }
 }
@@ -137,14 +144,11 @@ fn refuse_disabled(candidates: &mut [Candidate], policy: &HostPolicy) {
 }
 
 fn refuse_duplicate_features(candidates: &mut [Candidate]) {
-    let mut counts: BTreeMap<FeatureId, usize> = BTreeMap::new();
-    for candidate in running(candidates) {
-        *counts.entry(candidate.descriptor.id.clone()).or_default() += 1;
-    }
-    for candidate in running(candidates) {
-        let id = &candidate.descriptor.id;
-        let count = counts.get(id).copied().unwrap_or_default();
-        if count > 1 {
+    // They are sorted by id, and whether one is switched off hangs on its id alone.
+    for same in candidates.chunk_by_mut(|a, b| a.descriptor.id == b.descriptor.id) {
+        let count = same.len();
+        for candidate in running(same).filter(|_| count > 1) {
+            let id = &candidate.descriptor.id;
             let message = format!("{count} features call themselves `{id}`; none of them runs");
             let error = Diagnostic::operator("registry/duplicate-feature", message)
                 .help("rename all but one, or remove them");
@@ -157,11 +161,14 @@ fn refuse_duplicate_features(candidates: &mut [Candidate]) {
 /// has a tool must not depend on what else was granted.
 fn skip_duplicate_tools(candidates: &mut [Candidate]) {
     let mut claims: BTreeMap<ToolName, BTreeMap<FeatureId, Arc<dyn FeatureModule>>> =
-        BTreeMap::new();
+        declared_again(candidates).into_iter().map(|name| (name, BTreeMap::new())).collect();
+    if claims.is_empty() {
+        return;
+    }
     for candidate in running(candidates) {
         for tool in &candidate.descriptor.tools {
             let (id, module) = (candidate.descriptor.id.clone(), Arc::clone(&candidate.module));
-            claims.entry(tool.name.clone()).or_default().insert(id, module);
+            claims.entry(tool.name.clone()).and_modify(|claims| _ = claims.insert(id, module));
         }
     }
     claims.retain(|_, features| features.len() > 1);
@@ -174,6 +181,14 @@ fn skip_duplicate_tools(candidates: &mut [Candidate]) {
             }
         }
     }
+}
+
+/// The names of tools that are declared more than once.
+fn declared_again(candidates: &[Candidate]) -> BTreeSet<ToolName> {
+    let mut seen = HashSet::new();
+    let running = candidates.iter().filter(|candidate| candidate.report.is_enabled());
+    let names = running.flat_map(|candidate| &candidate.descriptor.tools).map(|tool| &tool.name);
+    names.filter(|name| !seen.insert(*name)).cloned().collect()
 }
 
 fn duplicate_tool(
@@ -330,17 +345,10 @@ impl Candidate {
     }
 }
 
-fn repeated<T: Ord + Clone>(
-    names: impl Iterator<Item = impl std::ops::Deref<Target = T>>,
-) -> Vec<T> {
+fn repeated<'a, T: Ord + Clone + 'a>(names: impl Iterator<Item = &'a T>) -> Vec<T> {
     let mut seen = BTreeSet::new();
-    let mut again = BTreeSet::new();
-    for name in names {
-        if !seen.insert(name.clone()) {
-            again.insert(name.clone());
-        }
-    }
-    again.into_iter().collect()
+    let again: BTreeSet<_> = names.filter(|name| !seen.insert(*name)).collect();
+    again.into_iter().cloned().collect()
 }
 
 fn unrequested(what: &str, wanted: &Capability) -> Diagnostic {

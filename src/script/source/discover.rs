@@ -4,6 +4,7 @@
 
 use super::read::unreadable;
 use crate::diagnostic::Diagnostic;
+use std::collections::HashSet;
 use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub struct Discovery {
     /// The files that declare features, sorted: each `NAME.rhai` and each `NAME/main.rhai`.
     pub features: Vec<PathBuf>,
+    /// Those of them that the folder itself says are files and no links.
+    pub plain: HashSet<PathBuf>,
     /// Entries that look like features and cannot be read. They do not hinder the others.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -27,7 +30,6 @@ pub fn discover(folder: &Path) -> Discovery {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (),
         Err(error) => found.refuse(folder, &error),
     }
-    found.features.sort();
     found.diagnostics.sort_by(|a, b| a.file.cmp(&b.file));
     found
 }
@@ -37,13 +39,16 @@ fn entries(folder: &Path, found: &mut Discovery) {
         Ok(entries) => entries,
         Err(error) => return found.refuse(folder, &error),
     };
+    let mut named = Vec::new();
     for entry in entries {
         match entry {
-            Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(b".") => (),
-            Ok(entry) => found.entry(&entry),
+            Ok(entry) => named.push((entry.file_name(), entry)),
             Err(error) => found.refuse(folder, &error),
         }
     }
+    named.retain(|(name, _)| !name.as_encoded_bytes().starts_with(b"."));
+    named.sort_by(|(a, _), (b, _)| a.cmp(b));
+    named.iter().for_each(|(_, entry)| found.entry(entry));
 }
 
 impl Discovery {
@@ -59,7 +64,12 @@ impl Discovery {
         };
         match is_folder {
             Ok(true) => self.folder(&path),
-            Ok(false) if is_script => self.features.push(path),
+            Ok(false) if is_script => {
+                if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                    self.plain.insert(path.clone());
+                }
+                self.features.push(path);
+            }
             Ok(false) => (),
             Err(error) if is_script || is_loop(&error) => self.refuse(&path, &error),
             Err(_) => (),

@@ -5,7 +5,9 @@
 use super::SourceFile;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::limit::Limit;
-use std::fs::File;
+#[cfg(unix)]
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -57,11 +59,21 @@ pub(super) fn file(name: &str, path: &Path, text: &str) -> SourceFile {
     SourceFile { name: name.to_owned(), path: path.to_owned(), text: Arc::from(text) }
 }
 
-/// Only plain files, with their length: opening a named pipe would wait for a writer.
+/// Only plain files, with their length: reading a named pipe would wait for a writer.
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    let kind = std::fs::metadata(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // Nor does opening one wait.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    }
+    let file = options.open(path)?;
+    let kind = file.metadata()?;
     if kind.is_file() {
-        return Ok((File::open(path)?, kind.len()));
+        return Ok((file, kind.len()));
     }
     if kind.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
