@@ -2,14 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts the programs that it measures")]
 
+use crate::client::Client;
 use crate::report::{Report, Target};
 use crate::rounds::{Rounds, median_of};
 use crate::{Problem, Result};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 use tempfile::TempDir;
 
 pub const ABOUT: &str = "a call through the gateway, log included, against the same call made to \
@@ -64,8 +64,8 @@ pub fn take(report: &mut Report) -> Result<()> {
         let name = what.split(' ').next().unwrap_or_default();
         let home = home.path().join(format!("home-{name}-{}", arguments.to_string().len()));
         settings(&home, &command)?;
-        let mut direct = Client::start(&command, &home)?;
-        let mut gateway = Client::start(&[peasy, "serve", "--gateway"], &home)?;
+        let mut direct = start(&command, &home)?;
+        let mut gateway = start(&[peasy, "serve", "--gateway"], &home)?;
         agree(&direct.call(tool, &arguments)?.1, &gateway.call(tool, &arguments)?.1)?;
         let rounds = Rounds::take(ROUNDS, || {
             let one = |client: &mut Client| {
@@ -96,73 +96,11 @@ fn agree(direct: &Value, gateway: &Value) -> Result<()> {
     }
 }
 
-struct Client {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    id: u64,
-}
-
-impl Client {
-    fn start(command: &[&str], home: &Path) -> Result<Self> {
-        let (program, args) = command.split_first().ok_or("no command")?;
-        let mut child = Command::new(program)
-            .args(args)
-            .env_clear()
-            .env("HOME", home)
-            .current_dir(home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let lines = BufReader::new(child.stdout.take().ok_or("no standard output")?);
-        let mut client = Self { child, lines, id: 0 };
-        let about = json!({
-            "protocolVersion": "2025-11-25", "capabilities": {},
-            "clientInfo": { "name": "measure", "version": "1" },
-        });
-        client.ask("initialize", &about)?;
-        client.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)?;
-        Ok(client)
-    }
-
-    fn say(&mut self, line: &str) -> Result<()> {
-        let input = self.child.stdin.as_mut().ok_or("no standard input")?;
-        Ok(input.write_all(format!("{line}\n").as_bytes())?)
-    }
-
-    fn ask(&mut self, method: &str, parameters: &Value) -> Result<String> {
-        self.id += 1;
-        let id = self.id;
-        self.say(&format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{parameters}}}"#
-        ))?;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            if self.lines.read_line(&mut line)? == 0 {
-                return Err("the server ended".into());
-            }
-            if line.contains(&format!("\"id\":{id}")) {
-                return Ok(line);
-            }
-        }
-    }
-
-    /// A call, how long it took, and what came of it.
-    fn call(&mut self, tool: &str, arguments: &Value) -> Result<(Duration, Value)> {
-        let parameters = json!({ "name": tool, "arguments": arguments });
-        let begun = Instant::now();
-        let line = self.ask("tools/call", &parameters)?;
-        Ok((begun.elapsed(), serde_json::from_str(&line)?))
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // It ends with its input.
-        let _ = self.child.wait();
-    }
+fn start(command: &[&str], home: &Path) -> Result<Client> {
+    let (program, args) = command.split_first().ok_or("no command")?;
+    let mut command = Command::new(program);
+    command.args(args).env_clear().env("HOME", home).current_dir(home);
+    Client::start(command)
 }
 
 /// What this program does as a server that does nothing but answer.

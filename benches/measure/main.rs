@@ -8,6 +8,7 @@ mod agent;
 mod allocator;
 mod attacks;
 mod call;
+mod client;
 mod gateway;
 mod hooks;
 mod host;
@@ -16,7 +17,9 @@ mod isolate;
 mod limits;
 mod load;
 mod machine;
+mod peers;
 mod raw;
+mod reload;
 mod report;
 mod rounds;
 mod server;
@@ -46,7 +49,7 @@ struct Measure {
     take: fn(&mut Report) -> Result<()>,
 }
 
-const MEASURES: [Measure; 14] = [
+const MEASURES: [Measure; 16] = [
     Measure { name: "attacks", about: attacks::ABOUT, take: attacks::take },
     Measure { name: "call", about: call::ABOUT, take: call::take },
     Measure { name: "limits", about: limits::ABOUT, take: limits::take },
@@ -61,6 +64,8 @@ const MEASURES: [Measure; 14] = [
     Measure { name: "session", about: session::ABOUT, take: session::take },
     Measure { name: "start", about: start::ABOUT, take: start::take },
     Measure { name: "idle", about: idle::ABOUT, take: idle::take },
+    Measure { name: "peers", about: peers::ABOUT, take: peers::take },
+    Measure { name: "reload", about: reload::ABOUT, take: reload::take },
 ];
 
 fn main() -> ExitCode {

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts the program that it measures")]
 
 use crate::Result;
+use crate::client::handshake;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -60,17 +61,20 @@ impl User {
         Ok(())
     }
 
-    /// Starts a server over a folder and waits until it has listed `count` tools.
-    pub fn serve(&self, folder: &Path, count: usize) -> Result<Server> {
+    /// What starts a server over a folder.
+    pub fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(self.program);
         command.arg("serve").arg(folder).env_clear().env("HOME", self.home.path());
+        command
+    }
+
+    /// Starts a server over a folder and waits until it has listed `count` tools.
+    pub fn serve(&self, folder: &Path, count: usize) -> Result<Server> {
+        let mut command = self.command(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let begun = Instant::now();
         let mut child = command.spawn()?;
-        let client = json!({ "name": "measure", "version": "1" });
-        let handshake = json!({
-            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client
-        });
+        let handshake = handshake();
         let lines = [
             json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": handshake }),
             json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
