@@ -35,8 +35,9 @@ const LOST: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a broken save is watched.
 const BROKEN: Duration = Duration::from_millis(500);
-/// What an editor leaves between two saves.
+/// What a user leaves between two saves. The peer misses a save that comes while it starts again.
 const BETWEEN: Duration = Duration::from_millis(30);
+const PEER_BETWEEN: Duration = Duration::from_millis(1_500);
 
 /// What the peer's median is multiplied with.
 const SHARE: f64 = 0.05;
@@ -49,7 +50,7 @@ pub fn take(report: &mut Report) -> Result<()> {
         let user = User::new()?;
         let folder = user.folder(0)?;
         let file = folder.join("version.rhai");
-        let seen = watch(user.command(&folder), file, FEATURE, era, SAVES)?;
+        let seen = watch(user.command(&folder), file, FEATURE, era, (SAVES, BETWEEN))?;
         let what = format!("{era:?}: a save to its tool being listed");
         let beside = format!(
             "{} saves, {} requests, {} lost, {} refused, tools {}",
@@ -115,7 +116,7 @@ fn peer() -> Result<Option<Seen>> {
     let (program, words) = words.split_first().ok_or("the peer has no command")?;
     let mut command = Command::new(program);
     command.args(words).current_dir(folder.path());
-    watch(command, file, PEER, Era::Handshake, PEER_SAVES).map(Some)
+    watch(command, file, PEER, Era::Handshake, (PEER_SAVES, PEER_BETWEEN)).map(Some)
 }
 
 fn save(file: &Path, text: &str) -> Result<()> {
@@ -125,15 +126,21 @@ fn save(file: &Path, text: &str) -> Result<()> {
     Ok(fs::rename(draft, file)?)
 }
 
-/// Saves `saves` versions of a file, and watches what a client of its server sees of each.
-fn watch(command: Command, file: PathBuf, text: &str, era: Era, saves: usize) -> Result<Seen> {
+/// Saves some versions of a file, with a pause before each, and watches what a client of its server sees.
+fn watch(
+    command: Command,
+    file: PathBuf,
+    text: &str,
+    era: Era,
+    (saves, pause): (usize, Duration),
+) -> Result<Seen> {
     let version = |number: usize| text.replace('N', &number.to_string());
     save(&file, &version(0))?;
     let mut session = Session::start(command, era)?;
     session.until("Version 0.", &Instant::now())?;
     let mut times = Vec::new();
     for number in 1..=saves {
-        std::thread::sleep(BETWEEN);
+        std::thread::sleep(pause);
         let begun = Instant::now();
         save(&file, &version(number))?;
         times.push(micros(session.until(&format!("Version {number}."), &begun)?));
