@@ -124,6 +124,82 @@ fn a_process_that_dies_at_a_step_leaves_all_of_a_call_or_nothing() {
     }
 }
 
+const ACTOR: &str = r#"//! @request store
+//! @request exec=true
+
+/// Run a program twice, and count.
+/// @tool
+/// @param note string
+/// @returns int
+fn act(note) {
+    exec::run("true", [note]);
+    exec::run("true", ["again"]);
+    store::incr("n")
+}
+
+/// Run a program before each call of `plain`.
+/// @hook pre_tool_call tools=plain
+fn look(event) { exec::run("true", [event.tool]); }
+
+/// Nothing.
+/// @tool
+/// @returns int
+fn plain() { 1 }
+"#;
+
+#[test]
+fn a_call_that_dies_after_an_act_says_which_it_was() {
+    for (tool, name, left) in [("act", "act", 1), ("plain", "look", 1)] {
+        let user = User::new();
+        fs::write(user.0.path().join("actor.rhai"), ACTOR).expect("a feature");
+        let call = |tool: &str| {
+            let note = (tool == "act").then_some("note=here");
+            let arguments = ["call", "actor.rhai", tool, "--grant", "exec=true"];
+            let mut command = user.peasy(&arguments);
+            command.args(note);
+            command
+        };
+        let died = call(tool).env("PEASY_TEST_DIE_AFTER", "act").output().expect("it starts");
+        assert_eq!((died.status.code(), text(&died).0.as_str()), (None, ""), "{tool}");
+        let (verified, exit) = user.verify();
+        assert!(exit == Some(1) && verified.to_string().contains("has no end"), "{verified}");
+        let next = user.call("count");
+        assert!(text(&next).1.contains("in the middle of the call"), "{next:?}");
+        assert_eq!(user.assert_sound()["acts"], left, "{tool}");
+        // The advice of that line shows the act and the end, with what was called.
+        let (_, said) = text(&next);
+        let command = said.split('`').nth(1).expect("a command").replace("peasy ", "");
+        let shown = text(&user.run(&command.split(' ').collect::<Vec<_>>())).0;
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines.len(), 2, "{shown}");
+        assert!(lines[0].contains("user:actor runs true") && lines[0].contains(name), "{shown}");
+        assert!(lines[1].contains("error[call/interrupted]") && lines[1].contains(name), "{shown}");
+        let id = command.rsplit(' ').next().expect("the id");
+        assert!(lines.iter().all(|line| line.contains(id)), "{shown}");
+        let replayed = text(&user.run(&["replay", id])).0;
+        assert!(replayed.contains("not run again"), "{replayed}");
+        for format in ["json", "markdown"] {
+            let exported = text(&user.run(&["log", "export", "--format", format])).0;
+            assert!(exported.contains("call/interrupted"), "{exported}");
+        }
+        // It is said once.
+        assert!(!text(&user.call("count")).1.contains("in the middle"), "{tool}");
+    }
+}
+
+#[test]
+fn only_the_first_act_of_a_call_tells_what_was_called() {
+    let user = User::new();
+    fs::write(user.0.path().join("actor.rhai"), ACTOR).expect("a feature");
+    let output = user.run(&["call", "actor.rhai", "act", "note=here", "--grant", "exec=true"]);
+    assert!(output.status.success(), "{output:?}");
+    let log = fs::read_to_string(user.log()).expect("the log");
+    let acts: Vec<_> = log.lines().filter(|line| line.contains(r#""kind":"act""#)).collect();
+    let tells: Vec<_> = acts.iter().map(|line| line.contains(r#""begun":{"#)).collect();
+    assert_eq!(tells, [true, false], "{log}");
+    user.assert_sound();
+}
+
 /// How often a server is killed: a few times in every run, and as often as the variable says.
 fn kills() -> u32 {
     std::env::var("PEASY_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)

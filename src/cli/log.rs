@@ -229,47 +229,43 @@ fn sentence(line: &Line, folder: &Path) -> String {
         Entry::Catalog { features, .. } => {
             write!(text, " features: {}", safe(&names_of(features, folder)))
         }
-        Entry::Call { about, result: Some(result), .. } => {
-            let name = paint(BOLD, safe(&about.contribution));
-            write!(text, " {name} {} {} {}", short(&about.input), paint(GOOD, "→"), short(result))
-        }
-        Entry::Call { about, failure, .. } => {
-            let name = paint(BOLD, safe(&about.contribution));
-            let why = failure.first().map_or_else(String::new, ToString::to_string);
-            write!(text, " {name} {} {} {}", short(&about.input), paint(BAD, "✗"), safe(&why))
-        }
-        Entry::Intent { call, about, result, .. } => {
-            let name = paint(BOLD, safe(&about.contribution));
+        Entry::Call { call, about, result: Some(result), .. }
+        | Entry::Intent { call, about, result, .. } => {
             let arrow = paint(GOOD, "→");
-            write!(text, " {name} {} {arrow} {}", short(&about.input), short(result))
-                .and_then(|()| write!(text, " {}", paint(DIM, format_args!("({})", safe(call)))))
+            write!(text, " {} {arrow} {} {}", called(about), short(result), id(call))
+        }
+        Entry::Call { call, about, failure, .. } => {
+            let why = failure.first().map_or_else(String::new, ToString::to_string);
+            write!(text, " {} {} {} {}", called(about), paint(BAD, "✗"), safe(&why), id(call))
         }
         Entry::Done { call, notices, recovered } => {
             let how = if *recovered { "found lasting" } else { "lasting" };
-            write!(text, " {how} {}", paint(DIM, format_args!("({})", safe(call)))).and_then(|()| {
+            write!(text, " {how} {}", id(call)).and_then(|()| {
                 notices
                     .iter()
                     .try_for_each(|notice| write!(text, "\n      for the model: {}", safe(notice)))
             })
         }
-        Entry::Void { call, reason } => {
-            write!(text, " void: {} {}", safe(reason), paint(DIM, format_args!("({})", safe(call))))
+        Entry::Void { call, reason } => write!(text, " void: {} {}", safe(reason), id(call)),
+        Entry::Act { call, feature, act, begun } => {
+            let of =
+                begun.as_ref().map_or_else(String::new, |about| format!(" in {}", called(about)));
+            write!(text, " {feature} {}{of} {}", safe(&act.to_string()), id(call))
         }
-        Entry::Act { feature, act, .. } => {
-            write!(text, " {feature} {}", safe(&act.to_string()))
-        }
-        Entry::Permission { tool, verdict, rule, answer, agent, .. } => {
+        Entry::Permission { call, tool, verdict, rule, answer, agent } => {
             let word = word_of(verdict);
             let name = paint(BOLD, safe(tool));
             let of = of_agent(agent.as_ref());
-            write!(text, "{of} {name} {word} by {}", safe(rule)).and_then(|()| match answer {
-                Some(answer) => write!(text, "; the person: {}", word_of(answer)),
-                None => Ok(()),
-            })
+            write!(text, "{of} {name} {word} by {}", safe(rule))
+                .and_then(|()| match answer {
+                    Some(answer) => write!(text, "; the person: {}", word_of(answer)),
+                    None => Ok(()),
+                })
+                .and_then(|()| write!(text, " {}", id(call)))
         }
-        Entry::Decision { point, hooks, decision, answers, agent, .. } => {
+        Entry::Decision { call, point, hooks, decision, answers, agent, .. } => {
             let (of, arrow) = (of_agent(agent.as_ref()), paint(GOOD, "→"));
-            write!(text, "{of} {point} {arrow} {}", short(decision)).and_then(|()| {
+            write!(text, "{of} {point} {arrow} {} {}", short(decision), id(call)).and_then(|()| {
                 let answers: Vec<_> = answers.iter().map(word_of).collect();
                 if !answers.is_empty() {
                     write!(text, "; the person: {}", answers.join(", "))?;
@@ -291,6 +287,16 @@ fn sentence(line: &Line, folder: &Path) -> String {
         other => write!(text, " {}", said(other)),
     };
     text
+}
+
+/// A contribution and its input.
+fn called(about: &CallEntry) -> String {
+    format!("{} {}", paint(BOLD, safe(&about.contribution)), short(&about.input))
+}
+
+/// The id of a call, for `--call`, `peasy replay` and the other lines of the same call.
+fn id(call: &str) -> String {
+    paint(DIM, format_args!("({})", safe(call)))
 }
 
 /// The ids of the features of a catalog.
@@ -555,6 +561,9 @@ fn unfold(value: &mut Value, folder: &Path) -> Result<(), Box<Diagnostic>> {
     // Lists of entries that have bodies themselves.
     const LISTS: [&str; 2] = ["features", "calls"];
     let Some(fields) = value.as_object_mut() else { return Ok(()) };
+    if let Some(begun) = fields.get_mut("begun") {
+        unfold(begun, folder)?;
+    }
     for (name, field) in fields.iter_mut() {
         let is_body = field.as_object().is_some_and(|body| {
             body.len() == 1 && (body.contains_key("value") || body.contains_key("file"))

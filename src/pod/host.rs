@@ -605,6 +605,8 @@ struct State {
     store: StoreState,
     commons: Leased,
     journal: Journal,
+    /// Whether an act of it is on record, and with it what was called.
+    has_acted: bool,
 }
 
 struct Begun {
@@ -753,7 +755,8 @@ impl PodTransaction {
 impl State {
     fn new(about: CallEntry) -> Self {
         let (commons, journal) = Default::default();
-        Self { about, begun: None, store: StoreState::Untouched, commons, journal }
+        let store = StoreState::Untouched;
+        Self { about, begun: None, store, commons, journal, has_acted: false }
     }
 
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
@@ -849,10 +852,11 @@ impl Transaction for PodTransaction {
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
-        let feature = {
+        let (feature, begun) = {
             let state = self.state();
             let is_over = matches!(state.store, StoreState::Closed);
-            state.about.feature.clone().filter(|_| !is_over)
+            let feature = state.about.feature.clone().filter(|_| !is_over);
+            (feature, (!state.has_acted).then(|| Box::new(state.about.clone())))
         };
         let Some(feature) = feature else {
             return Err(Diagnostic::host(
@@ -860,8 +864,11 @@ impl Transaction for PodTransaction {
                 "the call is over; nothing is let out for it",
             ));
         };
-        let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone() };
-        self.shared.log.append(&entry).map_err(|error| error.diagnostic())
+        let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone(), begun };
+        self.shared.log.append(&entry).map_err(|error| error.diagnostic())?;
+        self.state().has_acted = true;
+        step("act");
+        Ok(())
     }
 
     fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {

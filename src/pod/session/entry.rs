@@ -119,6 +119,10 @@ pub enum Entry {
         /// What.
         #[serde(flatten)]
         act: Act,
+        /// What was called, and with what: with the first act of a call, so that it is on record whose
+        /// act it was, should its process end before the call does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        begun: Option<Box<CallEntry>>,
     },
     /// What the user's or the project's rules, or a person, said of a call. Only what is not plainly
     /// allowed is written, before it takes effect.

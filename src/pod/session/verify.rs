@@ -84,6 +84,7 @@ pub fn verify(
         verified: Verified::default(),
         prev: GENESIS.to_owned(),
         open: BTreeMap::new(),
+        acting: BTreeMap::new(),
         ended: BTreeMap::new(),
         facts: Facts::new(folder),
         checked: HashSet::new(),
@@ -106,6 +107,8 @@ struct Check<'a> {
     prev: String,
     /// Intents that have no end yet.
     open: BTreeMap<String, Intent>,
+    /// Calls that let something out and have neither an intent nor an end, with the line of their first act.
+    acting: BTreeMap<String, u64>,
     /// The latest that have one, by their stores.
     ended: BTreeMap<Option<Owner>, VecDeque<Ended>>,
     /// What a model could see.
@@ -180,12 +183,14 @@ impl Check<'_> {
 
     fn entry(&mut self, place: u64, entry: Entry) {
         match entry {
-            Entry::Call { about, result, .. } => {
+            Entry::Call { call, about, result, .. } => {
                 self.verified.calls += 1;
+                self.acting.remove(&call);
                 self.bodies(place, &about, result.as_ref());
             }
             Entry::Intent { call, about, result, .. } => {
                 self.verified.calls += 1;
+                self.acting.remove(&call);
                 self.bodies(place, &about, Some(&result));
                 let owner = about.feature.zip(about.root);
                 let owner = owner.map(|(feature, root)| Owner { feature, root });
@@ -199,7 +204,13 @@ impl Check<'_> {
             Entry::Done { call, .. } => self.end(place, call, End::Done),
             Entry::Void { call, .. } => self.end(place, call, End::Void),
             Entry::Catalog { features, .. } => self.catalog(place, &features),
-            Entry::Act { .. } => self.verified.acts += 1,
+            Entry::Act { call, begun, .. } => {
+                self.verified.acts += 1;
+                if let Some(about) = begun {
+                    self.bodies(place, &about, None);
+                    self.acting.insert(call, place);
+                }
+            }
             Entry::Open { format, .. } if format > FORMAT => {
                 self.find(place, format!("the log has the format {format}, and {FORMAT} is the newest that is known here"));
             }
@@ -224,8 +235,9 @@ impl Check<'_> {
             Entry::Decision { event, hooks, decision, .. } => {
                 self.body(place, &event);
                 self.body(place, &decision);
-                for made in hooks.iter().filter_map(|hook| hook.decision.as_ref()) {
-                    self.body(place, made);
+                for hook in &hooks {
+                    self.acting.remove(&hook.call);
+                    hook.decision.iter().for_each(|made| self.body(place, made));
                 }
             }
             Entry::Permission { .. }
@@ -316,14 +328,15 @@ impl Check<'_> {
 
     fn finish(&mut self, stores: Option<&Stores>) {
         let mut problems = Vec::new();
-        for (call, intent) in &self.open {
-            let instance = call.rsplit_once('-').map_or("", |(instance, _)| instance);
-            if is_alive(self.folder, instance) {
+        let intents = self.open.iter().map(|(call, intent)| (call, intent.line));
+        for (call, line) in intents.chain(self.acting.iter().map(|(call, line)| (call, *line))) {
+            if is_alive(self.folder, instance_of(call)) {
                 self.verified.open += 1;
             } else {
-                let problem =
-                    format!("the call `{call}` has no end; open the log once to bring it to one");
-                problems.push((intent.line, problem));
+                let problem = format!(
+                    "the call `{call}` has no end; the next `peasy call` or `peasy serve` brings it to one"
+                );
+                problems.push((line, problem));
             }
         }
         for (owner, calls) in &mut self.ended {
@@ -337,6 +350,11 @@ impl Check<'_> {
             self.find(line, problem);
         }
     }
+}
+
+/// The process that a call is one of.
+fn instance_of(call: &str) -> &str {
+    call.rsplit_once('-').map_or("", |(instance, _)| instance)
 }
 
 /// An intent that has its end.
