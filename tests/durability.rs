@@ -1,7 +1,11 @@
 //! What survives: processes that are killed at each step of a commit and at any moment, logs that
 //! are torn or changed, several processes at once, and a disk that is full.
 
+use peasy::pod::session::SessionLog;
+use peasy::pod::session::entry::StoreChange;
+use peasy::store::{Durability, Owner};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -69,6 +73,49 @@ impl User {
     fn kept(&self) -> u64 {
         let output = self.run(&["store", "get", "counter", "n"]);
         String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
+    }
+
+    /// The store of `counter`, with nothing left beside it.
+    fn store(&self) -> PathBuf {
+        let folder = self.0.path().join(".local/state/peasy/store");
+        let mut files = fs::read_dir(folder).expect("the folder of stores");
+        let store = files.find_map(|file| {
+            let path = file.expect("it can be read").path();
+            path.extension().is_some_and(|extension| extension == "sqlite").then_some(path)
+        });
+        store.expect("the store")
+    }
+
+    /// Changes the store behind the back of peasy.
+    fn tamper(&self, sql: &str) {
+        let store = rusqlite::Connection::open(self.store()).expect("a store");
+        store.execute_batch(sql).expect("it can be changed");
+    }
+
+    /// Everything in the folder of stores, to the byte.
+    fn stores(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let folder = self.0.path().join(".local/state/peasy/store");
+        let files = fs::read_dir(folder).expect("the folder of stores");
+        let files = files.map(|file| file.expect("it can be read").path());
+        files.map(|file| (file.clone(), fs::read(&file).expect("a file"))).collect()
+    }
+
+    fn put_stores(&self, files: &BTreeMap<PathBuf, Vec<u8>>) {
+        for file in self.stores().keys() {
+            fs::remove_file(file).expect("the file is ours");
+        }
+        for (file, bytes) in files {
+            fs::write(file, bytes).expect("the folder is ours");
+        }
+    }
+
+    /// What verifying finds, which leaves the stores as they are.
+    fn assert_found(&self, problem: &str) {
+        let before = self.stores();
+        let (verified, exit) = self.verify();
+        let found = verified["findings"].to_string();
+        assert!(exit == Some(1) && found.contains(problem), "{problem}: {verified}");
+        assert_eq!(before, self.stores(), "{problem}: it only looks");
     }
 
     fn log(&self) -> PathBuf {
@@ -342,6 +389,129 @@ fn a_full_disk_answers_no_call() {
     assert_eq!(out, "");
     assert!(err.contains("error[log/full]"), "{err}");
     assert_eq!(user.kept(), 1, "nothing was kept that could not be recorded");
+}
+
+#[test]
+fn a_store_that_was_emptied_removed_or_exchanged_is_found() {
+    let user = User::new();
+    user.call("add");
+    let first = user.stores();
+    user.call("add");
+    user.call("add");
+    let whole = user.stores();
+    let summary = text(&user.run(&["log", "verify"])).0;
+    let said = "✓ the log of `default` is whole and agrees with the store of its calls: ";
+    assert!(summary.starts_with(said), "{summary}");
+    user.put_stores(&BTreeMap::new());
+    user.assert_found("lacks 3 calls that are done");
+    assert!(user.stores().is_empty());
+    user.put_stores(&first);
+    user.assert_found("lacks 2 calls that are done");
+    user.put_stores(&whole);
+    user.tamper("DELETE FROM entry; DELETE FROM committed");
+    user.assert_found("lacks 3 calls that are done");
+    user.put_stores(&whole);
+    user.tamper("DELETE FROM committed WHERE number = 2");
+    user.assert_found("is done, and the store of `user:counter` lacks it");
+    user.put_stores(&whole);
+    for change in ["UPDATE entry SET value = '7'", "DELETE FROM entry"] {
+        user.tamper(change);
+        user.assert_found("does not hold under `n` what the call");
+        user.put_stores(&whole);
+    }
+    user.assert_sound();
+    // What a person changes is on record, and no loss.
+    assert!(user.run(&["store", "set", "counter", "n", "7"]).status.success());
+    user.assert_sound();
+    assert!(user.run(&["store", "clear", "counter", "--yes"]).status.success());
+    user.assert_sound();
+    let shown = text(&user.run(&["log", "show"])).0;
+    for part in
+        ["the store of user:counter has `n` set by a person", "is cleared by a person; keys: 1"]
+    {
+        assert!(shown.contains(part), "no {part} in {shown}");
+    }
+}
+
+#[test]
+fn calls_of_a_store_that_the_log_lacks_are_found() {
+    let user = User::new();
+    user.call("add");
+    let before = fs::read(user.log()).expect("the log");
+    let stores = user.stores();
+    let log = String::from_utf8_lossy(&before).into_owned();
+    let opened: Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
+    let instance = opened["instance"].as_str().expect("a name");
+    user.tamper(&format!("INSERT INTO committed VALUES (2, '{instance}-99', 0, '[]')"));
+    user.assert_found(&format!("holds the call `{instance}-99`, and the log lacks it"));
+    user.put_stores(&stores);
+    // Its last lines go, and with them all that a process wrote.
+    user.call("add");
+    let whole = fs::read(user.log()).expect("the log");
+    fs::write(user.log(), &before).expect("the log is ours");
+    user.assert_found("that no log has, the latest");
+    fs::write(user.log(), &whole).expect("the log is ours");
+    user.assert_sound();
+    // A log that was put away as a whole is no fault of the next one.
+    let folder = user.log().parent().expect("a folder").to_owned();
+    fs::rename(&folder, user.0.path().join("away")).expect("the log is ours");
+    user.call("count");
+    let note = |verified: &Value| verified["notes"].to_string().contains("2 calls of processes");
+    assert!(note(&user.assert_sound()));
+    user.call("add");
+    assert!(note(&user.assert_sound()));
+    // Where it lies beside the new one, it explains them.
+    fs::rename(user.0.path().join("away"), folder.with_file_name("old")).expect("ours");
+    assert_eq!(user.assert_sound()["notes"], Value::Null);
+}
+
+#[test]
+fn a_damaged_store_is_looked_at_and_set_aside_on_record() {
+    let user = User::new();
+    user.call("add");
+    user.call("add");
+    let (store, whole) = (user.store(), user.stores());
+    let garbage = b"no database at all, and long enough to be looked at by somebody ".repeat(100);
+    for tail in ["-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{tail}", store.display()));
+    }
+    fs::write(&store, &garbage).expect("the file is ours");
+    user.assert_found("is damaged");
+    let looked = user.stores();
+    for looking in
+        [&["store", "list"][..], &["store", "get", "counter", "n"], &["store", "export", "counter"]]
+    {
+        let output = user.run(looking);
+        assert!(text(&output).1.contains("error[store/damaged]"), "{output:?}");
+        assert_eq!((output.status.code(), user.stores()), (Some(2), looked.clone()));
+    }
+    // A call sets it aside, and begins anew.
+    let output = user.call("add");
+    assert!(text(&output).1.contains("error[store/damaged]"), "{output:?}");
+    assert_eq!(text(&user.call("add")).0, "1\n");
+    let verified = user.assert_sound();
+    assert_eq!((&verified["committed"], &verified["stores"]), (&json!(3), &json!(1)));
+    let log = fs::read_to_string(user.log()).expect("the log");
+    let aside =
+        user.stores().into_iter().find(|(_, bytes)| *bytes == garbage).expect("it is kept").0;
+    assert!(
+        log.contains(r#""kind":"store","#) && log.contains(aside.to_str().expect("text")),
+        "{log}"
+    );
+    // Without that line it is a loss, until another session tells of it.
+    user.put_stores(&whole);
+    user.call("add");
+    let newest = user.stores();
+    user.put_stores(&BTreeMap::new());
+    user.assert_found("lacks");
+    let root = user.0.path().canonicalize().expect("it is there");
+    let owner = Owner { feature: "user:counter".parse().expect("an id"), root };
+    let other = user.log().parent().expect("a folder").with_file_name("other");
+    let other = SessionLog::open(&other, Durability::Never).expect("it opens");
+    other.store_changes(&owner, StoreChange::SetAside { file: aside }).expect("it is written");
+    drop(other);
+    user.assert_sound();
+    user.put_stores(&newest);
 }
 
 #[test]

@@ -252,6 +252,9 @@ fn sentence(line: &Line, folder: &Path) -> String {
                 begun.as_ref().map_or_else(String::new, |about| format!(" in {}", called(about)));
             write!(text, " {feature} {}{of} {}", safe(&act.to_string()), id(call))
         }
+        Entry::Store { feature, change, .. } => {
+            write!(text, " the store of {feature} {}", safe(&change.to_string()))
+        }
         Entry::Permission { call, tool, verdict, rule, answer, agent } => {
             let word = word_of(verdict);
             let name = paint(BOLD, safe(tool));
@@ -401,15 +404,17 @@ fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<D
         output.say_json(&verified);
         return Ok(exit);
     }
-    let Verified { lines, calls, committed, open, acts, facts, requests, unknown, findings } =
-        &verified;
+    let Verified { lines, calls, committed, open, acts, stores, .. } = &verified;
+    let Verified { facts, requests, unknown, findings, notes, .. } = &verified;
     for finding in findings {
-        output.say(format_args!(
-            "{} line {}: {}",
-            paint(BAD, "✗"),
-            finding.line,
-            safe(&finding.problem)
-        ));
+        let (mark, problem) = (paint(BAD, "✗"), safe(&finding.problem));
+        match finding.line {
+            0 => output.say(format_args!("{mark} {problem}")),
+            line => output.say(format_args!("{mark} line {line}: {problem}")),
+        }
+    }
+    for note in notes {
+        output.say(format_args!("{} {}", paint(DIM, "note:"), safe(note)));
     }
     let mut summary = format!(
         "{lines} lines, {calls} calls, {committed} of them with lasting effects, {acts} acts, {open} under way"
@@ -421,9 +426,19 @@ fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<D
     if *unknown > 0 {
         let _ = write!(summary, ", {unknown} entries of a newer version");
     }
+    let session = &arguments.session.session;
+    let agrees = match stores {
+        0 => String::new(),
+        1 => " and agrees with the store of its calls".to_owned(),
+        stores => format!(" and agrees with the {stores} stores of its calls"),
+    };
+    let whole = format!("the log of `{}` is whole{agrees}", safe(session));
     match findings.len() {
-        0 => output.say(format_args!("{} the log is whole: {summary}", paint(GOOD, "✓"))),
-        _ => output.say(format_args!("{}: {summary}", count(findings.len(), "problem"))),
+        0 => output.say(format_args!("{} {whole}: {summary}", paint(GOOD, "✓"))),
+        number => {
+            let found = count(number, "problem");
+            output.say(format_args!("{found} of the log of `{}`: {summary}", safe(session)));
+        }
     }
     Ok(exit)
 }
@@ -630,6 +645,7 @@ fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnosti
             notices.collect::<Vec<_>>().join("\n")
         }
         Entry::Act { feature, act, .. } => format!("- `{feature}` {act}\n"),
+        Entry::Store { feature, change, .. } => format!("- the store of `{feature}` {change}\n"),
         _ => return Ok(None),
     }))
 }

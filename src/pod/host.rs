@@ -7,7 +7,7 @@ use super::permission::Gate;
 use super::pipeline::{
     self, Before, EndVerdict, Heard, HookReport, Judged, Reports, RequestVerdict, ResultVerdict,
 };
-use super::session::entry::{AgentSession, Body, CallEntry, Entry, FeatureEntry};
+use super::session::entry::{AgentSession, Body, CallEntry, Entry, FeatureEntry, StoreChange};
 use super::session::{LogError, Recovered, SessionLog};
 use super::sink::{Bus, Listener};
 use crate::diagnostic::Diagnostic;
@@ -28,6 +28,7 @@ use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -196,14 +197,20 @@ impl Pod {
         features: Features,
     ) -> Result<Self, PodError> {
         let log = SessionLog::open(&options.session_folder(), options.durability)?;
+        let exposed = options.secrets.as_ref().map(Secrets::exposed).cloned();
+        let log = Arc::new(log.without(exposed.unwrap_or_default()));
         let stores = Arc::new(options.stores());
         let committed = Arc::clone(&stores);
         log.sync_first(move || committed.sync());
+        let witness = Arc::downgrade(&log);
+        stores.tell_before_setting_aside(move |owner, file| {
+            // Whose log is gone keeps nothing any more that could be lost.
+            let Some(log) = witness.upgrade() else { return Ok(()) };
+            let change = StoreChange::SetAside { file: file.to_owned() };
+            log.store_changes(owner, change).map_err(io::Error::other)
+        });
         let recovered = log.recover(&stores)?;
-        let exposed = options.secrets.as_ref().map(Secrets::exposed).cloned();
-        let log = log.without(exposed.unwrap_or_default());
         let line = record(&log, &catalog, &features)?;
-        let log = Arc::new(log);
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));

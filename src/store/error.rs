@@ -17,6 +17,9 @@ pub enum StoreError {
     /// The file is no store, or its pages contradict each other.
     #[error("the store is damaged and was set aside as `{}`", .0.display())]
     Damaged(PathBuf),
+    /// The file is no store, or its pages contradict each other; it was only looked at.
+    #[error("the store `{}` is damaged", .0.display())]
+    Broken(PathBuf),
     /// The file is damaged and could not even be moved.
     #[error("the store `{}` is damaged and could not be set aside: {reason}", file.display())]
     Stuck {
@@ -70,6 +73,8 @@ impl StoreError {
             Self::Closed => Diagnostic::host("store/closed", text),
             Self::Damaged(_) => Diagnostic::operator("store/damaged", text)
                 .help("the next call begins with an empty store; the file that was set aside is yours to mend"),
+            Self::Broken(_) => Diagnostic::operator("store/damaged", text)
+                .help("the next call that needs it sets it aside and begins with an empty store; copy it first, should you want to mend it"),
             Self::Stuck { .. } => Diagnostic::operator("store/damaged", text)
                 .help("move the file away yourself; nothing is written to it"),
             Self::Newer { .. } => Diagnostic::operator("store/newer", text)

@@ -13,6 +13,7 @@ use crate::limit::Limit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::fmt;
 use std::path::PathBuf;
 
 /// The hash before the first line.
@@ -124,6 +125,16 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         begun: Option<Box<CallEntry>>,
     },
+    /// A store is about to be changed by something else than a call.
+    Store {
+        /// Whose.
+        feature: FeatureId,
+        /// The folder that the feature belongs to.
+        root: PathBuf,
+        /// How.
+        #[serde(flatten)]
+        change: StoreChange,
+    },
     /// What the user's or the project's rules, or a person, said of a call. Only what is not plainly
     /// allowed is written, before it takes effect.
     Permission {
@@ -206,6 +217,50 @@ pub enum Entry {
 
 fn first_format() -> u32 {
     1
+}
+
+/// What becomes of a store beside calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum StoreChange {
+    /// It is damaged and gets another name; the next call begins with an empty one.
+    SetAside {
+        /// The file from then on.
+        file: PathBuf,
+    },
+    /// A person removes everything.
+    Cleared {
+        /// How many keys it had.
+        keys: u64,
+    },
+    /// A person sets a value.
+    Set {
+        /// Its key.
+        key: String,
+    },
+    /// A person sets values.
+    Imported {
+        /// How many.
+        keys: u64,
+    },
+    /// A change that a newer version knows. It is never written.
+    #[serde(other, skip_serializing)]
+    Unknown,
+}
+
+/// In words, for people: `has `n` set by a person`.
+impl fmt::Display for StoreChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetAside { file } => {
+                write!(f, "is damaged and set aside as {}", file.display())
+            }
+            Self::Cleared { keys } => write!(f, "is cleared by a person; keys: {keys}"),
+            Self::Set { key } => write!(f, "has `{key}` set by a person"),
+            Self::Imported { keys } => write!(f, "takes what a person imports; keys: {keys}"),
+            Self::Unknown => f.write_str("changes in a way that a newer version knows"),
+        }
+    }
 }
 
 /// A session of another agent, whose events are told to this host.

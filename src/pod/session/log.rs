@@ -6,12 +6,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
 
-use super::entry::{self, Body, Entry, FORMAT, INLINE, hash_of};
+use super::entry::{self, Body, Entry, FORMAT, INLINE, StoreChange, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
 use crate::feature::redact::{Exposed, Redactor};
 use crate::private;
-use crate::store::Durability;
+use crate::store::{Durability, Owner};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fs::File;
@@ -277,6 +277,16 @@ impl SessionLog {
             }
         }
         self.writer.append(entry, sync)
+    }
+
+    /// Writes that a store is about to be changed by something else than a call.
+    ///
+    /// # Errors
+    ///
+    /// It is not in the file; the store is to stay as it is.
+    pub fn store_changes(&self, owner: &Owner, change: StoreChange) -> Result<(), LogError> {
+        let Owner { feature, root } = owner.clone();
+        self.append(&Entry::Store { feature, root, change })
     }
 
     /// A value as a line holds it: itself, or the name of a file that is written here.

@@ -2,6 +2,7 @@
 
 pub mod entry;
 mod facts;
+mod kept;
 pub mod log;
 mod read;
 mod recover;
