@@ -8,7 +8,7 @@
 use super::permission;
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, FsAccess};
-use crate::feature::grant::HostPolicy;
+use crate::feature::grant::{HostPolicy, all_of};
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::feature::permission::PermissionRule;
 use crate::private;
@@ -106,6 +106,26 @@ pub struct Stale {
     pub root: PathBuf,
     /// What has to be granted anew.
     pub capability: Capability,
+}
+
+impl Stale {
+    /// What does not hold of each feature, in the order of the policy.
+    pub fn by_feature(all: impl IntoIterator<Item = Self>) -> Vec<(FeatureId, Vec<Capability>)> {
+        let mut features: Vec<(FeatureId, Vec<Capability>)> = Vec::new();
+        for Self { id, capability, .. } in all {
+            match features.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, capabilities)) => capabilities.push(capability),
+                None => features.push((id, vec![capability])),
+            }
+        }
+        features
+    }
+
+    /// Whose grants do not hold any more, in a sentence.
+    pub fn sentence(id: &FeatureId, capabilities: &[Capability]) -> String {
+        let were = if capabilities.len() == 1 { "was" } else { "were" };
+        format!("{} {were} granted to `{id}` before it was changed", all_of(capabilities))
+    }
 }
 
 /// The policy of one user.
