@@ -171,6 +171,49 @@ fn at_a_terminal_a_person_is_asked() {
     assert!(!person.says_at_terminal(&json, "a\n").1.contains("Allow it?"));
 }
 
+/// Elsewhere no folder has such a name.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_whose_name_is_no_text_loses_nothing() {
+    use std::os::unix::ffi::OsStrExt;
+    let person = Person::new();
+    assert_eq!(person.says(&["grant", "teller.rhai", "store"]).0, Some(0));
+    assert_eq!(person.says(&["call", "teller.rhai", "add", "a=1", "b=2"]).0, Some(0));
+    let policy =
+        || fs::read(person.0.path().join("home/.config/peasy/policy.toml")).expect("it is there");
+    let before = policy();
+    let strange = person.0.path().join(std::ffi::OsStr::from_bytes(b"pro\xffject"));
+    fs::create_dir_all(strange.join(".git")).expect("a project");
+    fs::write(strange.join("teller.rhai"), TELLER).expect("a feature");
+    let says = |arguments: &[&str]| {
+        let output = person.command(arguments).current_dir(&strange).output().expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    for change in [
+        &["trust"][..],
+        &["trust", "--undo"],
+        &["grant", "teller.rhai", "store"],
+        &["revoke", "teller.rhai"],
+        &["disable", "teller.rhai"],
+        &["enable", "teller.rhai"],
+    ] {
+        let (exit, said) = says(change);
+        assert!(exit == Some(2) && said.contains("error[config/root]"), "{change:?}: {said}");
+    }
+    assert_eq!(policy(), before, "nothing was written down");
+    // It computes, and that is on record; what would be kept is refused.
+    assert_eq!(says(&["call", "teller.rhai", "add", "a=1", "b=2"]), (Some(0), "3\n".into()));
+    let (exit, said) = says(&["call", "teller.rhai", "tell", "--trust", "--grant", "notify:model"]);
+    assert!(exit == Some(2) && said.contains("error[store/root]"), "{said}");
+    assert_eq!(says(&["list", "teller.rhai"]).0, Some(0));
+    let (exit, verified) = says(&["log", "verify"]);
+    assert!(exit == Some(0) && verified.contains("3 calls"), "{verified}");
+    // The others are met and granted as before.
+    let (exit, said) = person.says(&["grant", "teller"]);
+    assert!(exit == Some(0) && said.contains("store  granted"), "{said}");
+}
+
 #[test]
 fn a_feature_is_switched_off_and_on() {
     let person = Person::new();

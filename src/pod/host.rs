@@ -554,7 +554,7 @@ fn key_of(catalog: &Catalog, features: &Features) -> String {
         let on_record = features.get(feature.id());
         let digest = on_record.map_or("", |on_record| on_record.digest.as_str());
         let descriptor = digest.is_empty().then(|| feature.descriptor());
-        let root = on_record.map(|on_record| &on_record.root);
+        let root = on_record.map(|on_record| on_record.root.to_string_lossy());
         let grants: Vec<_> = feature.grants().iter().collect();
         let limits: Vec<_> = Limit::all().map(|limit| feature.limits().get(limit)).collect();
         json!([feature.id(), root, digest, descriptor, grants, limits])

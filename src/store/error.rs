@@ -38,6 +38,9 @@ pub enum StoreError {
         /// The newest format known here.
         known: i64,
     },
+    /// It would belong to a folder whose name cannot be written down.
+    #[error("the name of the folder `{}` is not UTF-8, so no store is kept for what belongs to it", .0.display())]
+    Root(PathBuf),
     /// The disk is full.
     #[error("the disk is full; nothing of the call was kept")]
     Full,
@@ -79,6 +82,7 @@ impl StoreError {
                 .help("move the file away yourself; nothing is written to it"),
             Self::Newer { .. } => Diagnostic::operator("store/newer", text)
                 .help("run the newer peasy, or move the file away; nothing was changed in it"),
+            Self::Root(_) => Diagnostic::operator("store/root", text).help("give the folder another name"),
             Self::Full => {
                 Diagnostic::operator("store/full", text).help("make room on the disk, then call again")
             }

@@ -162,6 +162,10 @@ impl Stores {
     ///
     /// It is locked until then, cannot be opened, is damaged, or is of a newer format.
     pub fn lease(&self, owner: &Owner, quota: u64, deadline: Instant) -> Result<Lease, StoreError> {
+        // A log could not say whose store it is when a call is brought to an end.
+        if owner.root.to_str().is_none() {
+            return Err(StoreError::Root(owner.root.clone()));
+        }
         let connections = self.connections(owner);
         Lease::begin(connections, quota, deadline)
     }

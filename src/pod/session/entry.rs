@@ -10,11 +10,11 @@ use crate::feature::permission::Permission;
 use crate::feature::question::Answer;
 use crate::feature::transaction::Act;
 use crate::limit::Limit;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The hash before the first line.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -130,6 +130,7 @@ pub enum Entry {
         /// Whose.
         feature: FeatureId,
         /// The folder that the feature belongs to.
+        #[serde(serialize_with = "as_text")]
         root: PathBuf,
         /// How.
         #[serde(flatten)]
@@ -215,6 +216,18 @@ pub enum Entry {
     Unknown,
 }
 
+/// A path as JSON has it. One that is not UTF-8 has signs in the place of what is none; no store is kept for it.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn some_as_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => as_text(path, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 fn first_format() -> u32 {
     1
 }
@@ -226,6 +239,7 @@ pub enum StoreChange {
     /// It is damaged and gets another name; the next call begins with an empty one.
     SetAside {
         /// The file from then on.
+        #[serde(serialize_with = "as_text")]
         file: PathBuf,
     },
     /// A person removes everything.
@@ -319,6 +333,7 @@ pub struct FeatureEntry {
     /// Which.
     pub feature: FeatureId,
     /// The folder that it belongs to.
+    #[serde(serialize_with = "as_text")]
     pub root: PathBuf,
     /// SHA-256 of its source and imports; empty for one that has none.
     pub digest: String,
@@ -343,7 +358,7 @@ pub struct CallEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<FeatureId>,
     /// The folder that the feature belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_as_text")]
     pub root: Option<PathBuf>,
     /// The tool or the hook.
     pub contribution: String,
