@@ -391,6 +391,84 @@ fn a_full_disk_answers_no_call() {
     assert_eq!(user.kept(), 1, "nothing was kept that could not be recorded");
 }
 
+/// What runs a command with a folder that cannot be written to: nothing, where permissions bind this user;
+/// a mount of its own, for one whom they do not. `None` where neither can be had.
+#[cfg(target_os = "linux")]
+fn read_only(folder: &std::path::Path) -> Option<Vec<String>> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).expect("ours");
+    mode(0o500);
+    if fs::write(folder.join("probe"), "").is_err() {
+        return Some(Vec::new());
+    }
+    fs::remove_file(folder.join("probe")).expect("ours");
+    mode(0o700);
+    let script = r#"mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@""#;
+    let folder = folder.to_str().expect("text");
+    let words = ["unshare", "--mount", "sh", "-c", script, folder].map(str::to_owned).to_vec();
+    let works = Command::new(&words[0]).args(&words[1..]).arg("true").output();
+    works.is_ok_and(|output| output.status.success()).then_some(words)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_cannot_be_written_answers_no_call_and_is_looked_at() {
+    use std::os::unix::fs::PermissionsExt;
+    let user = User::new();
+    user.call("add");
+    let state = user.0.path().join(".local/state/peasy");
+    let on_read_only = |folder: &std::path::Path, arguments: &[&str]| {
+        let words = read_only(folder)?;
+        let mut command = user.peasy(arguments);
+        if let Some((first, rest)) = words.split_first() {
+            command = Command::new(first);
+            command.args(rest).arg(env!("CARGO_BIN_EXE_peasy")).args(arguments);
+            command.env("HOME", user.0.path()).current_dir(user.0.path());
+        }
+        let output = command.output().expect("it runs");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("ours");
+        Some((output.status.code(), text(&output).0, text(&output).1))
+    };
+    let Some(_) = read_only(&state) else {
+        return eprintln!("neither permissions nor mounts make a folder read-only here");
+    };
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).expect("ours");
+    let call = ["call", "counter.rhai", "add", "--grant", "notify:model"];
+    // The log is in a folder of it, the store in another.
+    for (folder, code) in [("session/default", "log/failed"), ("store", "store/read-only")] {
+        let folder = state.join(folder);
+        let file = if code == "log/failed" { user.log() } else { user.store() };
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).expect("ours");
+        let (exit, out, said) = on_read_only(&folder, &call).expect("as before");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+        assert_eq!((exit, out.as_str()), (Some(2), ""), "{said}");
+        assert!(said.contains(&format!("error[{code}]")), "{said}");
+        for looking in
+            [&["store", "get", "counter", "n"][..], &["store", "list"], &["log", "verify"]]
+        {
+            let (exit, _, said) = on_read_only(&folder, looking).expect("as before");
+            assert_eq!(exit, Some(0), "{looking:?}: {said}");
+        }
+    }
+    assert_eq!(text(&user.call("add")).0, "2\n", "nothing was kept that was not answered");
+    user.assert_sound();
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_answers_no_call() {
+    for (folder, code) in [("session", "log/failed"), ("store", "store/unreadable")] {
+        let user = User::new();
+        let state = user.0.path().join(".local/state/peasy");
+        fs::create_dir_all(&state).expect("a folder");
+        fs::write(state.join(folder), "no folder").expect("a file");
+        let output = user.call("add");
+        let (out, said) = text(&output);
+        assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{said}");
+        assert!(said.contains(&format!("error[{code}]")), "{said}");
+        assert_eq!(fs::read(state.join(folder)).expect("a file"), b"no folder");
+    }
+}
+
 #[test]
 fn a_store_that_was_emptied_removed_or_exchanged_is_found() {
     let user = User::new();

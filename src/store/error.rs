@@ -112,6 +112,12 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// Whether a file could not be opened, for a reason that SQLite does not tell.
+pub(super) fn cannot_open(error: &StoreError) -> bool {
+    let StoreError::Sqlite(error) = error else { return false };
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+}
+
 /// Whether the file itself is at fault.
 pub(super) fn is_damage(error: &StoreError) -> bool {
     let StoreError::Sqlite(error) = error else { return false };

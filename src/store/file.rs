@@ -3,7 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the store owns its folder")]
 
-use super::error::is_damage;
+use super::error::{cannot_open, is_damage};
 use super::{Durability, Owner, StoreError};
 use crate::private;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
@@ -207,6 +207,9 @@ impl Connections {
 
     /// The error as it stands, after a damaged file was set aside.
     pub fn examined(&self, error: StoreError) -> StoreError {
+        if cannot_open(&error) {
+            return why_closed(&self.file).unwrap_or(error);
+        }
         if !is_damage(&error) {
             return error;
         }
@@ -286,6 +289,21 @@ fn create_private(file: &Path) -> io::Result<()> {
         private::make_folder(folder)?;
     }
     private::options().write(true).create(true).truncate(false).open(file).map(drop)
+}
+
+/// What the system says of a file that SQLite cannot open, or make another beside; SQLite itself does not tell.
+fn why_closed(file: &Path) -> Option<StoreError> {
+    let probe = beside(file, ".probe");
+    let opened = private::options().append(true).open(file);
+    let made = opened
+        .and_then(|_| private::options().write(true).create(true).truncate(false).open(&probe));
+    let _ = std::fs::remove_file(&probe);
+    let reason = made.err()?;
+    Some(match reason.kind() {
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => StoreError::ReadOnly,
+        io::ErrorKind::StorageFull => StoreError::Full,
+        _ => StoreError::Io(reason),
+    })
 }
 
 /// Moves the file and what SQLite keeps beside it out of the way, once that is told; gives the new name.
