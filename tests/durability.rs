@@ -1,7 +1,11 @@
 //! What survives: processes that are killed at each step of a commit and at any moment, logs that
 //! are torn or changed, several processes at once, and a disk that is full.
 
+use peasy::pod::session::SessionLog;
+use peasy::pod::session::entry::StoreChange;
+use peasy::store::{Durability, Owner};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -71,6 +75,49 @@ impl User {
         String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
     }
 
+    /// The store of `counter`, with nothing left beside it.
+    fn store(&self) -> PathBuf {
+        let folder = self.0.path().join(".local/state/peasy/store");
+        let mut files = fs::read_dir(folder).expect("the folder of stores");
+        let store = files.find_map(|file| {
+            let path = file.expect("it can be read").path();
+            path.extension().is_some_and(|extension| extension == "sqlite").then_some(path)
+        });
+        store.expect("the store")
+    }
+
+    /// Changes the store behind the back of peasy.
+    fn tamper(&self, sql: &str) {
+        let store = rusqlite::Connection::open(self.store()).expect("a store");
+        store.execute_batch(sql).expect("it can be changed");
+    }
+
+    /// Everything in the folder of stores, to the byte.
+    fn stores(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let folder = self.0.path().join(".local/state/peasy/store");
+        let files = fs::read_dir(folder).expect("the folder of stores");
+        let files = files.map(|file| file.expect("it can be read").path());
+        files.map(|file| (file.clone(), fs::read(&file).expect("a file"))).collect()
+    }
+
+    fn put_stores(&self, files: &BTreeMap<PathBuf, Vec<u8>>) {
+        for file in self.stores().keys() {
+            fs::remove_file(file).expect("the file is ours");
+        }
+        for (file, bytes) in files {
+            fs::write(file, bytes).expect("the folder is ours");
+        }
+    }
+
+    /// What verifying finds, which leaves the stores as they are.
+    fn assert_found(&self, problem: &str) {
+        let before = self.stores();
+        let (verified, exit) = self.verify();
+        let found = verified["findings"].to_string();
+        assert!(exit == Some(1) && found.contains(problem), "{problem}: {verified}");
+        assert_eq!(before, self.stores(), "{problem}: it only looks");
+    }
+
     fn log(&self) -> PathBuf {
         self.0.path().join(".local/state/peasy/session/default/log.jsonl")
     }
@@ -122,6 +169,82 @@ fn a_process_that_dies_at_a_step_leaves_all_of_a_call_or_nothing() {
         // What was found lasting carries the texts that the model has not seen yet.
         assert_eq!(log.contains(r#""notices":["now 1"],"recovered":true"#), step == "commit");
     }
+}
+
+const ACTOR: &str = r#"//! @request store
+//! @request exec=true
+
+/// Run a program twice, and count.
+/// @tool
+/// @param note string
+/// @returns int
+fn act(note) {
+    exec::run("true", [note]);
+    exec::run("true", ["again"]);
+    store::incr("n")
+}
+
+/// Run a program before each call of `plain`.
+/// @hook pre_tool_call tools=plain
+fn look(event) { exec::run("true", [event.tool]); }
+
+/// Nothing.
+/// @tool
+/// @returns int
+fn plain() { 1 }
+"#;
+
+#[test]
+fn a_call_that_dies_after_an_act_says_which_it_was() {
+    for (tool, name, left) in [("act", "act", 1), ("plain", "look", 1)] {
+        let user = User::new();
+        fs::write(user.0.path().join("actor.rhai"), ACTOR).expect("a feature");
+        let call = |tool: &str| {
+            let note = (tool == "act").then_some("note=here");
+            let arguments = ["call", "actor.rhai", tool, "--grant", "exec=true"];
+            let mut command = user.peasy(&arguments);
+            command.args(note);
+            command
+        };
+        let died = call(tool).env("PEASY_TEST_DIE_AFTER", "act").output().expect("it starts");
+        assert_eq!((died.status.code(), text(&died).0.as_str()), (None, ""), "{tool}");
+        let (verified, exit) = user.verify();
+        assert!(exit == Some(1) && verified.to_string().contains("has no end"), "{verified}");
+        let next = user.call("count");
+        assert!(text(&next).1.contains("in the middle of the call"), "{next:?}");
+        assert_eq!(user.assert_sound()["acts"], left, "{tool}");
+        // The advice of that line shows the act and the end, with what was called.
+        let (_, said) = text(&next);
+        let command = said.split('`').nth(1).expect("a command").replace("peasy ", "");
+        let shown = text(&user.run(&command.split(' ').collect::<Vec<_>>())).0;
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines.len(), 2, "{shown}");
+        assert!(lines[0].contains("user:actor runs true") && lines[0].contains(name), "{shown}");
+        assert!(lines[1].contains("error[call/interrupted]") && lines[1].contains(name), "{shown}");
+        let id = command.rsplit(' ').next().expect("the id");
+        assert!(lines.iter().all(|line| line.contains(id)), "{shown}");
+        let replayed = text(&user.run(&["replay", id])).0;
+        assert!(replayed.contains("not run again"), "{replayed}");
+        for format in ["json", "markdown"] {
+            let exported = text(&user.run(&["log", "export", "--format", format])).0;
+            assert!(exported.contains("call/interrupted"), "{exported}");
+        }
+        // It is said once.
+        assert!(!text(&user.call("count")).1.contains("in the middle"), "{tool}");
+    }
+}
+
+#[test]
+fn only_the_first_act_of_a_call_tells_what_was_called() {
+    let user = User::new();
+    fs::write(user.0.path().join("actor.rhai"), ACTOR).expect("a feature");
+    let output = user.run(&["call", "actor.rhai", "act", "note=here", "--grant", "exec=true"]);
+    assert!(output.status.success(), "{output:?}");
+    let log = fs::read_to_string(user.log()).expect("the log");
+    let acts: Vec<_> = log.lines().filter(|line| line.contains(r#""kind":"act""#)).collect();
+    let tells: Vec<_> = acts.iter().map(|line| line.contains(r#""begun":{"#)).collect();
+    assert_eq!(tells, [true, false], "{log}");
+    user.assert_sound();
 }
 
 /// How often a server is killed: a few times in every run, and as often as the variable says.
@@ -266,6 +389,207 @@ fn a_full_disk_answers_no_call() {
     assert_eq!(out, "");
     assert!(err.contains("error[log/full]"), "{err}");
     assert_eq!(user.kept(), 1, "nothing was kept that could not be recorded");
+}
+
+/// What runs a command with a folder that cannot be written to: nothing, where permissions bind this user;
+/// a mount of its own, for one whom they do not. `None` where neither can be had.
+#[cfg(target_os = "linux")]
+fn read_only(folder: &std::path::Path) -> Option<Vec<String>> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).expect("ours");
+    mode(0o500);
+    if fs::write(folder.join("probe"), "").is_err() {
+        return Some(Vec::new());
+    }
+    fs::remove_file(folder.join("probe")).expect("ours");
+    mode(0o700);
+    let script = r#"mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@""#;
+    let folder = folder.to_str().expect("text");
+    let words = ["unshare", "--mount", "sh", "-c", script, folder].map(str::to_owned).to_vec();
+    let works = Command::new(&words[0]).args(&words[1..]).arg("true").output();
+    works.is_ok_and(|output| output.status.success()).then_some(words)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_cannot_be_written_answers_no_call_and_is_looked_at() {
+    use std::os::unix::fs::PermissionsExt;
+    let user = User::new();
+    user.call("add");
+    let state = user.0.path().join(".local/state/peasy");
+    let on_read_only = |folder: &std::path::Path, arguments: &[&str]| {
+        let words = read_only(folder)?;
+        let mut command = user.peasy(arguments);
+        if let Some((first, rest)) = words.split_first() {
+            command = Command::new(first);
+            command.args(rest).arg(env!("CARGO_BIN_EXE_peasy")).args(arguments);
+            command.env("HOME", user.0.path()).current_dir(user.0.path());
+        }
+        let output = command.output().expect("it runs");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("ours");
+        Some((output.status.code(), text(&output).0, text(&output).1))
+    };
+    let Some(_) = read_only(&state) else {
+        return eprintln!("neither permissions nor mounts make a folder read-only here");
+    };
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).expect("ours");
+    let call = ["call", "counter.rhai", "add", "--grant", "notify:model"];
+    // The log is in a folder of it, the store in another.
+    for (folder, code) in [("session/default", "log/failed"), ("store", "store/read-only")] {
+        let folder = state.join(folder);
+        let file = if code == "log/failed" { user.log() } else { user.store() };
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).expect("ours");
+        let (exit, out, said) = on_read_only(&folder, &call).expect("as before");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+        assert_eq!((exit, out.as_str()), (Some(2), ""), "{said}");
+        assert!(said.contains(&format!("error[{code}]")), "{said}");
+        for looking in
+            [&["store", "get", "counter", "n"][..], &["store", "list"], &["log", "verify"]]
+        {
+            let (exit, _, said) = on_read_only(&folder, looking).expect("as before");
+            assert_eq!(exit, Some(0), "{looking:?}: {said}");
+        }
+    }
+    assert_eq!(text(&user.call("add")).0, "2\n", "nothing was kept that was not answered");
+    user.assert_sound();
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_answers_no_call() {
+    for (folder, code) in [("session", "log/failed"), ("store", "store/unreadable")] {
+        let user = User::new();
+        let state = user.0.path().join(".local/state/peasy");
+        fs::create_dir_all(&state).expect("a folder");
+        fs::write(state.join(folder), "no folder").expect("a file");
+        let output = user.call("add");
+        let (out, said) = text(&output);
+        assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{said}");
+        assert!(said.contains(&format!("error[{code}]")), "{said}");
+        assert_eq!(fs::read(state.join(folder)).expect("a file"), b"no folder");
+    }
+}
+
+#[test]
+fn a_store_that_was_emptied_removed_or_exchanged_is_found() {
+    let user = User::new();
+    user.call("add");
+    let first = user.stores();
+    user.call("add");
+    user.call("add");
+    let whole = user.stores();
+    let summary = text(&user.run(&["log", "verify"])).0;
+    let said = "✓ the log of `default` is whole and agrees with the store of its calls: ";
+    assert!(summary.starts_with(said), "{summary}");
+    user.put_stores(&BTreeMap::new());
+    user.assert_found("lacks 3 calls that are done");
+    assert!(user.stores().is_empty());
+    user.put_stores(&first);
+    user.assert_found("lacks 2 calls that are done");
+    user.put_stores(&whole);
+    user.tamper("DELETE FROM entry; DELETE FROM committed");
+    user.assert_found("lacks 3 calls that are done");
+    user.put_stores(&whole);
+    user.tamper("DELETE FROM committed WHERE number = 2");
+    user.assert_found("is done, and the store of `user:counter` lacks it");
+    user.put_stores(&whole);
+    for change in ["UPDATE entry SET value = '7'", "DELETE FROM entry"] {
+        user.tamper(change);
+        user.assert_found("does not hold under `n` what the call");
+        user.put_stores(&whole);
+    }
+    user.assert_sound();
+    // What a person changes is on record, and no loss.
+    assert!(user.run(&["store", "set", "counter", "n", "7"]).status.success());
+    user.assert_sound();
+    assert!(user.run(&["store", "clear", "counter", "--yes"]).status.success());
+    user.assert_sound();
+    let shown = text(&user.run(&["log", "show"])).0;
+    for part in
+        ["the store of user:counter has `n` set by a person", "is cleared by a person; keys: 1"]
+    {
+        assert!(shown.contains(part), "no {part} in {shown}");
+    }
+}
+
+#[test]
+fn calls_of_a_store_that_the_log_lacks_are_found() {
+    let user = User::new();
+    user.call("add");
+    let before = fs::read(user.log()).expect("the log");
+    let stores = user.stores();
+    let log = String::from_utf8_lossy(&before).into_owned();
+    let opened: Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
+    let instance = opened["instance"].as_str().expect("a name");
+    user.tamper(&format!("INSERT INTO committed VALUES (2, '{instance}-99', 0, '[]')"));
+    user.assert_found(&format!("holds the call `{instance}-99`, and the log lacks it"));
+    user.put_stores(&stores);
+    // Its last lines go, and with them all that a process wrote.
+    user.call("add");
+    let whole = fs::read(user.log()).expect("the log");
+    fs::write(user.log(), &before).expect("the log is ours");
+    user.assert_found("that no log has, the latest");
+    fs::write(user.log(), &whole).expect("the log is ours");
+    user.assert_sound();
+    // A log that was put away as a whole is no fault of the next one.
+    let folder = user.log().parent().expect("a folder").to_owned();
+    fs::rename(&folder, user.0.path().join("away")).expect("the log is ours");
+    user.call("count");
+    let note = |verified: &Value| verified["notes"].to_string().contains("2 calls of processes");
+    assert!(note(&user.assert_sound()));
+    user.call("add");
+    assert!(note(&user.assert_sound()));
+    // Where it lies beside the new one, it explains them.
+    fs::rename(user.0.path().join("away"), folder.with_file_name("old")).expect("ours");
+    assert_eq!(user.assert_sound()["notes"], Value::Null);
+}
+
+#[test]
+fn a_damaged_store_is_looked_at_and_set_aside_on_record() {
+    let user = User::new();
+    user.call("add");
+    user.call("add");
+    let (store, whole) = (user.store(), user.stores());
+    let garbage = b"no database at all, and long enough to be looked at by somebody ".repeat(100);
+    for tail in ["-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{tail}", store.display()));
+    }
+    fs::write(&store, &garbage).expect("the file is ours");
+    user.assert_found("is damaged");
+    let looked = user.stores();
+    for looking in
+        [&["store", "list"][..], &["store", "get", "counter", "n"], &["store", "export", "counter"]]
+    {
+        let output = user.run(looking);
+        assert!(text(&output).1.contains("error[store/damaged]"), "{output:?}");
+        assert_eq!((output.status.code(), user.stores()), (Some(2), looked.clone()));
+    }
+    // A call sets it aside, and begins anew.
+    let output = user.call("add");
+    assert!(text(&output).1.contains("error[store/damaged]"), "{output:?}");
+    assert_eq!(text(&user.call("add")).0, "1\n");
+    let verified = user.assert_sound();
+    assert_eq!((&verified["committed"], &verified["stores"]), (&json!(3), &json!(1)));
+    let log = fs::read_to_string(user.log()).expect("the log");
+    let aside =
+        user.stores().into_iter().find(|(_, bytes)| *bytes == garbage).expect("it is kept").0;
+    assert!(
+        log.contains(r#""kind":"store","#) && log.contains(aside.to_str().expect("text")),
+        "{log}"
+    );
+    // Without that line it is a loss, until another session tells of it.
+    user.put_stores(&whole);
+    user.call("add");
+    let newest = user.stores();
+    user.put_stores(&BTreeMap::new());
+    user.assert_found("lacks");
+    let root = user.0.path().canonicalize().expect("it is there");
+    let owner = Owner { feature: "user:counter".parse().expect("an id"), root };
+    let other = user.log().parent().expect("a folder").with_file_name("other");
+    let other = SessionLog::open(&other, Durability::Never).expect("it opens");
+    other.store_changes(&owner, StoreChange::SetAside { file: aside }).expect("it is written");
+    drop(other);
+    user.assert_sound();
+    user.put_stores(&newest);
 }
 
 #[test]

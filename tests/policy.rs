@@ -112,12 +112,19 @@ fn what_is_denied_is_granted_by_the_command_in_the_message() {
     let person = Person::new();
     let call = ["call", "teller.rhai", "tell"];
     assert_eq!(person.says(&["call", "teller.rhai", "add", "a=1", "b=2"]), (Some(0), "3\n".into()));
-    // Two requests, and each message ends one of the denials.
-    for _ in 0..2 {
-        let (exit, said) = person.says(&call);
-        assert_eq!(exit, Some(3), "{said}");
-        person.follow(&said);
-    }
+    // Two requests, and one command that ends both denials.
+    let (exit, said) = person.says(&call);
+    assert_eq!(exit, Some(3), "{said}");
+    let both = "`tell` needs `notify:model` and `store`, which are not granted";
+    assert!(said.contains(both), "{said}");
+    // Whoever asks what it has is told the same command, and a listing says it once.
+    let (_, shown) = person.says(&["grant", "teller"]);
+    let all = "`peasy grant project:teller notify:model store`";
+    assert!(shown.contains("  store  not granted\n") && shown.contains(all), "{shown}");
+    let (_, listed) = person.says(&["list", "teller.rhai"]);
+    assert!(listed.contains(all) && !listed.contains("denied"), "{listed}");
+    person.follow(&said);
+    assert!(!person.says(&["grant", "teller"]).1.contains("not granted"));
     assert_eq!(person.says(&call), (Some(0), "1\nfor the model: hello\n".into()));
     let (_, said) = person.says(&["grant", "teller"]);
     assert!(said.contains("notify:model  granted"), "{said}");
@@ -145,20 +152,66 @@ fn at_a_terminal_a_person_is_asked() {
     }
     // What is allowed once is asked again; a word that is no answer is asked again at once.
     for _ in 0..2 {
-        let (exit, said) = person.says_at_terminal(&call, "what\no\nonce\n");
+        let (exit, said) = person.says_at_terminal(&call, "what\no\n");
         assert_eq!(exit, Some(0), "{said}");
-        assert_eq!(said.matches("Allow it?").count(), 3, "{said}");
+        assert_eq!(said.matches("Allow it?").count(), 2, "both at once: {said}");
     }
     assert_eq!(person.says(&call).0, Some(3), "nothing was written down");
-    let (exit, said) = person.says_at_terminal(&call, "a\na\n");
+    let (exit, said) = person.says_at_terminal(&call, "a\n");
     assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains("`peasy revoke project:teller notify:model store`"), "{said}");
     assert_eq!(person.says(&call).0, Some(0), "it was written down");
-    let (exit, said) = person.says_at_terminal(&["call", "teller.rhai", "guard", "tool=rm"], "");
+    let guard = ["call", "teller.rhai", "guard", "tool=rm"];
+    assert_eq!(person.says_at_terminal(&guard, "a\n").0, Some(0), "the project is trusted");
+    let (exit, said) = person.says_at_terminal(&guard, "");
     assert_eq!((exit, said.contains("Allow it?")), (Some(0), false), "{said}");
     // A program that reads the answer is never asked.
     assert_eq!(person.says(&["revoke", "teller"]).0, Some(0));
     let json = ["call", "--json", "teller.rhai", "tell"];
     assert!(!person.says_at_terminal(&json, "a\n").1.contains("Allow it?"));
+}
+
+/// Elsewhere no folder has such a name.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_whose_name_is_no_text_loses_nothing() {
+    use std::os::unix::ffi::OsStrExt;
+    let person = Person::new();
+    assert_eq!(person.says(&["grant", "teller.rhai", "store"]).0, Some(0));
+    assert_eq!(person.says(&["call", "teller.rhai", "add", "a=1", "b=2"]).0, Some(0));
+    let policy =
+        || fs::read(person.0.path().join("home/.config/peasy/policy.toml")).expect("it is there");
+    let before = policy();
+    let strange = person.0.path().join(std::ffi::OsStr::from_bytes(b"pro\xffject"));
+    fs::create_dir_all(strange.join(".git")).expect("a project");
+    fs::write(strange.join("teller.rhai"), TELLER).expect("a feature");
+    let says = |arguments: &[&str]| {
+        let output = person.command(arguments).current_dir(&strange).output().expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    for change in [
+        &["trust"][..],
+        &["trust", "--undo"],
+        &["grant", "teller.rhai", "store"],
+        &["revoke", "teller.rhai"],
+        &["disable", "teller.rhai"],
+        &["enable", "teller.rhai"],
+    ] {
+        let (exit, said) = says(change);
+        assert!(exit == Some(2) && said.contains("error[config/root]"), "{change:?}: {said}");
+    }
+    assert_eq!(policy(), before, "nothing was written down");
+    // It computes, and that is on record; what would be kept is refused.
+    assert_eq!(says(&["call", "teller.rhai", "add", "a=1", "b=2"]), (Some(0), "3\n".into()));
+    let (exit, said) = says(&["call", "teller.rhai", "tell", "--trust", "--grant", "notify:model"]);
+    assert!(exit == Some(2) && said.contains("error[store/root]"), "{said}");
+    assert_eq!(says(&["list", "teller.rhai"]).0, Some(0));
+    let (exit, verified) = says(&["log", "verify"]);
+    assert!(exit == Some(0) && verified.contains("3 calls"), "{verified}");
+    // The others are met and granted as before.
+    let (exit, said) = person.says(&["grant", "teller"]);
+    assert!(exit == Some(0) && said.contains("store  granted"), "{said}");
 }
 
 #[test]

@@ -6,18 +6,18 @@ use super::grant::apply;
 use super::output::{BOLD, DIM, GOOD, Output, first_line, paint, safe};
 use super::{GrantArguments, usage};
 use crate::config::policy::Change;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::capability::Capability;
-use crate::feature::descriptor::FeatureDescriptor;
-use crate::feature::grant::{grant_command, revoke_command, trust_command};
+use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor};
+use crate::feature::grant::{command_name, revoke_all_command, trust_command};
 use crate::feature::id::FeatureSource;
 use crate::workspace::Workspace;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// What would end a denial.
 enum Remedy<'a> {
-    /// A request is granted.
-    Grant(&'a Capability),
+    /// These requests are granted.
+    Grant(Vec<&'a Capability>),
     /// The project is trusted.
     Trust,
 }
@@ -52,15 +52,18 @@ pub(super) fn ask(
     let subject = workspace.subjects().find(|subject| subject.id == *id).cloned();
     let Some(subject) = subject else { return Ok(false) };
     output.tell(safe(&problem.message));
-    let change = match &remedy {
-        Remedy::Grant(capability) => {
-            let asked = feature.requests.iter().find(|request| request.capability == **capability);
-            if let Some(request) = asked {
+    let changes = match &remedy {
+        Remedy::Grant(capabilities) => {
+            let is_meant =
+                |request: &&CapabilityRequest| capabilities.contains(&&request.capability);
+            for request in feature.requests.iter().filter(is_meant) {
                 let reason = first_line(&request.reason);
-                let capability = safe(&capability.to_string());
+                let capability = safe(&request.capability.to_string());
                 output.tell(format_args!("  {}  {reason}", paint(BOLD, capability)));
             }
-            Change::Grant(subject, (*capability).clone())
+            let grant =
+                |capability: &&Capability| Change::Grant(subject.clone(), (*capability).clone());
+            capabilities.iter().map(grant).collect()
         }
         Remedy::Trust => {
             let root = subject.root;
@@ -68,22 +71,25 @@ pub(super) fn ask(
                 "  {}  its features get what your own get: hooks, store, emit, notify:user",
                 paint(BOLD, first_line(&root.display().to_string()))
             ));
-            Change::Trust(root, true)
+            vec![Change::Trust(root, true)]
         }
     };
     match answer(output)? {
         Answer::No => Ok(false),
         Answer::Once => {
             match remedy {
-                Remedy::Grant(capability) => grants.grants.push(format!("{id}={capability}")),
+                Remedy::Grant(capabilities) => {
+                    let grant = |capability: &&Capability| format!("{id}={capability}");
+                    grants.grants.extend(capabilities.iter().map(grant));
+                }
                 Remedy::Trust => grants.trust = true,
             }
             Ok(true)
         }
         Answer::Always => {
-            apply(&[change])?;
+            apply(&changes)?;
             let undo = match remedy {
-                Remedy::Grant(capability) => revoke_command(id, capability),
+                Remedy::Grant(capabilities) => revoke_all_command(id, &capabilities),
                 Remedy::Trust => format!("{} --undo", trust_command(id)),
             };
             output
@@ -95,19 +101,32 @@ pub(super) fn ask(
 
 /// What would end the denial: what the command in its help would do.
 fn remedy<'a>(feature: &'a FeatureDescriptor, problem: &Diagnostic) -> Option<Remedy<'a>> {
-    let says =
-        |command: &str| problem.help.iter().any(|help| help.contains(&format!("`{command}`")));
+    let commands = || problem.help.iter().flat_map(|help| help.split('`').skip(1).step_by(2));
     let id = &feature.id;
     let is_project = *id.source() == FeatureSource::Project;
-    if is_project && says(&trust_command(id)) {
+    if is_project && commands().any(|command| command == trust_command(id)) {
         return Some(Remedy::Trust);
     }
-    let mut capabilities = feature.requests.iter().map(|request| &request.capability);
-    // What leaves its scope open is for the person to say in words of their own.
-    let is_asked =
-        |capability: &&Capability| !capability.is_open() && says(&grant_command(id, capability));
-    let asked = capabilities.find(is_asked);
-    asked.map(Remedy::Grant)
+    commands().find_map(|command| granted_by(feature, command)).map(Remedy::Grant)
+}
+
+/// The requests that a command grants, where it grants requests and nothing else. What leaves its scope open
+/// is for the person to say in words of their own.
+fn granted_by<'a>(feature: &'a FeatureDescriptor, command: &str) -> Option<Vec<&'a Capability>> {
+    let mut rest = command.strip_prefix(&format!("peasy grant {}", command_name(&feature.id)))?;
+    let mut granted = Vec::new();
+    // They stand there in the order of the requests.
+    for capability in feature.requests.iter().map(|request| &request.capability) {
+        let word = format!(" {}", shell_word(&capability.to_string()));
+        let behind = rest.strip_prefix(&word).filter(|behind| {
+            !capability.is_open() && (behind.is_empty() || behind.starts_with(' '))
+        });
+        if let Some(behind) = behind {
+            rest = behind;
+            granted.push(capability);
+        }
+    }
+    (rest.is_empty() && !granted.is_empty()).then_some(granted)
 }
 
 fn answer(output: &mut Output) -> Result<Answer, Box<Diagnostic>> {

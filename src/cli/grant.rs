@@ -8,6 +8,8 @@ use super::{Exit, usage};
 use crate::config::policy::{Change, Policy, change};
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::Capability;
+use crate::feature::grant::grant_all_command;
+use crate::feature::id::FeatureSource;
 use clap::Args;
 
 /// Lets a feature do what it asks for.
@@ -77,6 +79,11 @@ fn show(found: &Found, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
     let policy = Policy::load(&folders()?.config).map_err(|error| error.diagnostic())?;
     let granted: Vec<_> = policy.granted(&found.subject).collect();
     output.say(paint(BOLD, &found.subject.id));
+    let is_trusted = match found.subject.id.source() {
+        FeatureSource::Project | FeatureSource::Plugin(_) => policy.is_trusted(&found.subject.root),
+        FeatureSource::Builtin | FeatureSource::User | FeatureSource::Bridge => true,
+    };
+    let mut lacking = Vec::new();
     for wanted in &found.requests {
         let parts: Vec<_> = granted.iter().filter(|grant| wanted.covers(grant)).collect();
         if wanted.is_open() && !parts.is_empty() {
@@ -85,12 +92,13 @@ fn show(found: &Found, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
             }
             continue;
         }
-        let has = granted.iter().any(|grant| grant.covers(wanted));
-        let harmless = wanted.is_harmless();
-        let state = match (has, harmless) {
-            (true, _) => "granted",
-            (false, true) => "harmless: yours have it, those of a trusted project as well",
-            (false, false) => "asked for",
+        let state = match granted.iter().any(|grant| grant.covers(wanted)) {
+            true => "granted",
+            false if wanted.is_harmless() && is_trusted => "granted, for it is harmless",
+            false => {
+                lacking.push(wanted);
+                "not granted"
+            }
         };
         match wanted {
             Capability::Open(open) => output.say(format_args!("  {}  {state}", open.form())),
@@ -102,6 +110,11 @@ fn show(found: &Found, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
         .filter(|grant| !found.requests.iter().any(|wanted| grant.narrow(wanted).is_some()))
     {
         output.say(format_args!("  {grant}  granted, not asked for"));
+    }
+    if !lacking.is_empty() {
+        let command = grant_all_command(&found.subject.id, &lacking);
+        let all = if lacking.len() == 1 { "it" } else { "all that it lacks" };
+        output.say(format_args!("allow {all} with `{command}`"));
     }
     Ok(Exit::Done)
 }

@@ -235,11 +235,17 @@ fn grants(report: &FeatureInstallReport, lines: &mut Lines) {
         lines.add("granted", granted.join(", "));
     }
     // What was said of a tool or hook need not be said again.
-    let is_said = |problem: &Diagnostic| {
-        report.skipped.iter().any(|skipped| skipped.why.help == problem.help)
+    let helps: Vec<_> = report.skipped.iter().flat_map(|skipped| &skipped.why.help).collect();
+    let is_said = |denial: &&CapabilityDenial| {
+        let word = format!(" {}", shell_word(&denial.capability.to_string()));
+        let allows = |help: &&String| {
+            let mut behind = help.split(&word).skip(1);
+            help.contains(&denial.command) || behind.any(|rest| rest.starts_with([' ', '`']))
+        };
+        helps.iter().any(allows)
     };
-    let denied = report.denied.iter().map(CapabilityDenial::diagnostic);
-    for problem in denied.filter(|problem| !is_said(problem)) {
+    let denied = report.denied.iter().filter(|denial| !is_said(denial));
+    for problem in denied.map(CapabilityDenial::diagnostic) {
         let help = problem.help.join("; ");
         lines.add("denied", format_args!("{}; {}", safe(&problem.message), safe(&help)));
     }

@@ -229,47 +229,46 @@ fn sentence(line: &Line, folder: &Path) -> String {
         Entry::Catalog { features, .. } => {
             write!(text, " features: {}", safe(&names_of(features, folder)))
         }
-        Entry::Call { about, result: Some(result), .. } => {
-            let name = paint(BOLD, safe(&about.contribution));
-            write!(text, " {name} {} {} {}", short(&about.input), paint(GOOD, "→"), short(result))
-        }
-        Entry::Call { about, failure, .. } => {
-            let name = paint(BOLD, safe(&about.contribution));
-            let why = failure.first().map_or_else(String::new, ToString::to_string);
-            write!(text, " {name} {} {} {}", short(&about.input), paint(BAD, "✗"), safe(&why))
-        }
-        Entry::Intent { call, about, result, .. } => {
-            let name = paint(BOLD, safe(&about.contribution));
+        Entry::Call { call, about, result: Some(result), .. }
+        | Entry::Intent { call, about, result, .. } => {
             let arrow = paint(GOOD, "→");
-            write!(text, " {name} {} {arrow} {}", short(&about.input), short(result))
-                .and_then(|()| write!(text, " {}", paint(DIM, format_args!("({})", safe(call)))))
+            write!(text, " {} {arrow} {} {}", called(about), short(result), id(call))
+        }
+        Entry::Call { call, about, failure, .. } => {
+            let why = failure.first().map_or_else(String::new, ToString::to_string);
+            write!(text, " {} {} {} {}", called(about), paint(BAD, "✗"), safe(&why), id(call))
         }
         Entry::Done { call, notices, recovered } => {
             let how = if *recovered { "found lasting" } else { "lasting" };
-            write!(text, " {how} {}", paint(DIM, format_args!("({})", safe(call)))).and_then(|()| {
+            write!(text, " {how} {}", id(call)).and_then(|()| {
                 notices
                     .iter()
                     .try_for_each(|notice| write!(text, "\n      for the model: {}", safe(notice)))
             })
         }
-        Entry::Void { call, reason } => {
-            write!(text, " void: {} {}", safe(reason), paint(DIM, format_args!("({})", safe(call))))
+        Entry::Void { call, reason } => write!(text, " void: {} {}", safe(reason), id(call)),
+        Entry::Act { call, feature, act, begun } => {
+            let of =
+                begun.as_ref().map_or_else(String::new, |about| format!(" in {}", called(about)));
+            write!(text, " {feature} {}{of} {}", safe(&act.to_string()), id(call))
         }
-        Entry::Act { feature, act, .. } => {
-            write!(text, " {feature} {}", safe(&act.to_string()))
+        Entry::Store { feature, change, .. } => {
+            write!(text, " the store of {feature} {}", safe(&change.to_string()))
         }
-        Entry::Permission { tool, verdict, rule, answer, agent, .. } => {
+        Entry::Permission { call, tool, verdict, rule, answer, agent } => {
             let word = word_of(verdict);
             let name = paint(BOLD, safe(tool));
             let of = of_agent(agent.as_ref());
-            write!(text, "{of} {name} {word} by {}", safe(rule)).and_then(|()| match answer {
-                Some(answer) => write!(text, "; the person: {}", word_of(answer)),
-                None => Ok(()),
-            })
+            write!(text, "{of} {name} {word} by {}", safe(rule))
+                .and_then(|()| match answer {
+                    Some(answer) => write!(text, "; the person: {}", word_of(answer)),
+                    None => Ok(()),
+                })
+                .and_then(|()| write!(text, " {}", id(call)))
         }
-        Entry::Decision { point, hooks, decision, answers, agent, .. } => {
+        Entry::Decision { call, point, hooks, decision, answers, agent, .. } => {
             let (of, arrow) = (of_agent(agent.as_ref()), paint(GOOD, "→"));
-            write!(text, "{of} {point} {arrow} {}", short(decision)).and_then(|()| {
+            write!(text, "{of} {point} {arrow} {} {}", short(decision), id(call)).and_then(|()| {
                 let answers: Vec<_> = answers.iter().map(word_of).collect();
                 if !answers.is_empty() {
                     write!(text, "; the person: {}", answers.join(", "))?;
@@ -291,6 +290,16 @@ fn sentence(line: &Line, folder: &Path) -> String {
         other => write!(text, " {}", said(other)),
     };
     text
+}
+
+/// A contribution and its input.
+fn called(about: &CallEntry) -> String {
+    format!("{} {}", paint(BOLD, safe(&about.contribution)), short(&about.input))
+}
+
+/// The id of a call, for `--call`, `peasy replay` and the other lines of the same call.
+fn id(call: &str) -> String {
+    paint(DIM, format_args!("({})", safe(call)))
 }
 
 /// The ids of the features of a catalog.
@@ -395,15 +404,17 @@ fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<D
         output.say_json(&verified);
         return Ok(exit);
     }
-    let Verified { lines, calls, committed, open, acts, facts, requests, unknown, findings } =
-        &verified;
+    let Verified { lines, calls, committed, open, acts, stores, .. } = &verified;
+    let Verified { facts, requests, unknown, findings, notes, .. } = &verified;
     for finding in findings {
-        output.say(format_args!(
-            "{} line {}: {}",
-            paint(BAD, "✗"),
-            finding.line,
-            safe(&finding.problem)
-        ));
+        let (mark, problem) = (paint(BAD, "✗"), safe(&finding.problem));
+        match finding.line {
+            0 => output.say(format_args!("{mark} {problem}")),
+            line => output.say(format_args!("{mark} line {line}: {problem}")),
+        }
+    }
+    for note in notes {
+        output.say(format_args!("{} {}", paint(DIM, "note:"), safe(note)));
     }
     let mut summary = format!(
         "{lines} lines, {calls} calls, {committed} of them with lasting effects, {acts} acts, {open} under way"
@@ -415,9 +426,19 @@ fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<D
     if *unknown > 0 {
         let _ = write!(summary, ", {unknown} entries of a newer version");
     }
+    let session = &arguments.session.session;
+    let agrees = match stores {
+        0 => String::new(),
+        1 => " and agrees with the store of its calls".to_owned(),
+        stores => format!(" and agrees with the {stores} stores of its calls"),
+    };
+    let whole = format!("the log of `{}` is whole{agrees}", safe(session));
     match findings.len() {
-        0 => output.say(format_args!("{} the log is whole: {summary}", paint(GOOD, "✓"))),
-        _ => output.say(format_args!("{}: {summary}", count(findings.len(), "problem"))),
+        0 => output.say(format_args!("{} {whole}: {summary}", paint(GOOD, "✓"))),
+        number => {
+            let found = count(number, "problem");
+            output.say(format_args!("{found} of the log of `{}`: {summary}", safe(session)));
+        }
     }
     Ok(exit)
 }
@@ -555,6 +576,9 @@ fn unfold(value: &mut Value, folder: &Path) -> Result<(), Box<Diagnostic>> {
     // Lists of entries that have bodies themselves.
     const LISTS: [&str; 2] = ["features", "calls"];
     let Some(fields) = value.as_object_mut() else { return Ok(()) };
+    if let Some(begun) = fields.get_mut("begun") {
+        unfold(begun, folder)?;
+    }
     for (name, field) in fields.iter_mut() {
         let is_body = field.as_object().is_some_and(|body| {
             body.len() == 1 && (body.contains_key("value") || body.contains_key("file"))
@@ -621,6 +645,7 @@ fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnosti
             notices.collect::<Vec<_>>().join("\n")
         }
         Entry::Act { feature, act, .. } => format!("- `{feature}` {act}\n"),
+        Entry::Store { feature, change, .. } => format!("- the store of `{feature}` {change}\n"),
         _ => return Ok(None),
     }))
 }

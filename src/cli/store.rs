@@ -1,11 +1,13 @@
 //! `peasy store`: what features keep, for people to look at and to mend.
 
 use super::output::{BOLD, DIM, Output, count, paint, safe};
-use super::workspace::folders;
+use super::workspace::{SESSION, folders, settings};
 use super::{Exit, usage};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::limit::Limit;
 use crate::pod::PodOptions;
+use crate::pod::session::SessionLog;
+use crate::pod::session::entry::StoreChange;
 use crate::store::{Durability, Lease, Owner, StoreError, StoreInfo, Stores};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -94,7 +96,39 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// There is no such store, it is in use or cannot be read, or a value is no JSON.
 pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    let options = PodOptions {
+    let stores = options()?.stores();
+    match &arguments.command {
+        StoreCommand::List { json } => list(&stores, *json, output),
+        StoreCommand::Get { which, key: Some(key) } => get(which, &stores, key, output),
+        StoreCommand::Get { which, key: None } | StoreCommand::Export { which } => {
+            let entries = entries(which, &stores)?.into_iter();
+            let fields = entries.map(|(key, text)| Ok((key, parse(&text)?)));
+            output.say_json(&fields.collect::<Result<Map<_, _>, Box<Diagnostic>>>()?);
+            Ok(Exit::Done)
+        }
+        StoreCommand::Set { which, key, value } => {
+            let value = parse(value)?;
+            change(which, &stores, |lease| {
+                lease.set(key, &value.to_string())?;
+                Ok(StoreChange::Set { key: key.clone() })
+            })
+        }
+        StoreCommand::Import { which, file } => {
+            let fields = object(file.as_deref())?;
+            let number = fields.len();
+            change(which, &stores, |lease| {
+                fields.iter().try_for_each(|(key, value)| lease.set(key, &value.to_string()))?;
+                Ok(StoreChange::Imported { keys: number as u64 })
+            })?;
+            output.tell(format_args!("{} imported", count(number, "key")));
+            Ok(Exit::Done)
+        }
+        StoreCommand::Clear { which, yes } => clear(which, &stores, *yes, output),
+    }
+}
+
+fn options() -> Result<PodOptions, Box<Diagnostic>> {
+    Ok(PodOptions {
         project: None,
         closed: Vec::new(),
         state: folders()?.state,
@@ -102,31 +136,7 @@ pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<
         durability: Durability::Always,
         workspace: None,
         secrets: None,
-    };
-    let stores = options.stores();
-    match &arguments.command {
-        StoreCommand::List { json } => list(&stores, *json, output),
-        StoreCommand::Get { which, key: Some(key) } => get(&mut which.lease(&stores)?, key, output),
-        StoreCommand::Get { which, key: None } | StoreCommand::Export { which } => {
-            let everything = everything(&mut which.lease(&stores)?)?;
-            output.say_json(&everything);
-            Ok(Exit::Done)
-        }
-        StoreCommand::Set { which, key, value } => {
-            let value = parse(value)?;
-            change(which, &stores, |lease| lease.set(key, &value.to_string()))
-        }
-        StoreCommand::Import { which, file } => {
-            let fields = object(file.as_deref())?;
-            let number = fields.len();
-            change(which, &stores, |lease| {
-                fields.iter().try_for_each(|(key, value)| lease.set(key, &value.to_string()))
-            })?;
-            output.tell(format_args!("{} imported", count(number, "key")));
-            Ok(Exit::Done)
-        }
-        StoreCommand::Clear { which, yes } => clear(which, &stores, *yes, output),
-    }
+    })
 }
 
 #[derive(Serialize)]
@@ -168,42 +178,64 @@ fn list(stores: &Stores, json: bool, output: &mut Output) -> Result<Exit, Box<Di
     Ok(exit)
 }
 
-fn get(lease: &mut Lease, key: &str, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
-    if let Some(text) = lease.get(key).map_err(failed)? {
-        output.say_json(&parse(&text)?);
+fn get(
+    which: &WhichStore,
+    stores: &Stores,
+    key: &str,
+    output: &mut Output,
+) -> Result<Exit, Box<Diagnostic>> {
+    let entries = entries(which, stores)?;
+    if let Some((_, text)) = entries.iter().find(|(known, _)| known == key) {
+        output.say_json(&parse(text)?);
         return Ok(Exit::Done);
     }
-    let keys = lease.keys("", 10_000).map_err(failed)?;
     let problem = Diagnostic::operator("store/no-key", format!("there is no key `{}`", safe(key)));
-    Err(match nearest(key, keys.iter().map(String::as_str)) {
+    Err(match nearest(key, entries.iter().map(|(known, _)| known.as_str())) {
         Some(near) => problem.help(format!("did you mean `{near}`?")).into(),
         None => problem.into(),
     })
 }
 
-fn everything(lease: &mut Lease) -> Result<Map<String, Value>, Box<Diagnostic>> {
-    let mut fields = Map::new();
-    for key in lease.keys("", usize::MAX).map_err(failed)? {
-        if let Some(text) = lease.get(&key).map_err(failed)? {
-            fields.insert(key, parse(&text)?);
-        }
-    }
-    Ok(fields)
+/// Every key with its value as text. Nothing is locked for that.
+fn entries(which: &WhichStore, stores: &Stores) -> Result<Vec<(String, String)>, Box<Diagnostic>> {
+    let owner = which.owner(stores)?;
+    let entries = stores.look(&owner, |look| look.entries()).map_err(failed)?;
+    Ok(entries.unwrap_or_default())
 }
 
-/// Changes a store, all of it or nothing.
+/// Changes a store, all of it or nothing, and puts on record how before it is lasting.
 fn change(
     which: &WhichStore,
     stores: &Stores,
-    change: impl FnOnce(&mut Lease) -> Result<(), StoreError>,
+    change: impl FnOnce(&mut Lease) -> Result<StoreChange, StoreError>,
 ) -> Result<Exit, Box<Diagnostic>> {
-    let mut lease = which.lease(stores)?;
-    change(&mut lease).map_err(|error| failed(lease.examined(error)))?;
+    let owner = which.owner(stores)?;
+    stores.tell_before_setting_aside(|owner, file| {
+        let change = StoreChange::SetAside { file: file.to_owned() };
+        record(owner, change).map_err(|problem| std::io::Error::other(problem.message))
+    });
+    let quota = Limit::Store.ceiling();
+    let mut lease = stores.lease(&owner, quota, Instant::now() + PATIENCE).map_err(failed)?;
+    let change = change(&mut lease).map_err(|error| failed(lease.examined(error)))?;
+    record(&owner, change)?;
     // Told from calls by its name, which no call has.
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     lease.commit(&format!("person/{}", now.as_nanos()), &[]).map_err(failed)?;
     Ok(Exit::Done)
+}
+
+/// Puts a change on record, in the log that `peasy call` and `peasy serve` write.
+fn record(owner: &Owner, change: StoreChange) -> Result<(), Box<Diagnostic>> {
+    let folder = options_of_record()?;
+    let log = SessionLog::open(&folder.session_folder(), folder.durability);
+    let written = log.and_then(|log| log.store_changes(owner, change));
+    Ok(written.map_err(|error| error.diagnostic())?)
+}
+
+fn options_of_record() -> Result<PodOptions, Box<Diagnostic>> {
+    let durability = settings()?.durability;
+    Ok(PodOptions { session: SESSION.to_owned(), durability, ..options()? })
 }
 
 fn clear(
@@ -212,30 +244,32 @@ fn clear(
     yes: bool,
     output: &mut Output,
 ) -> Result<Exit, Box<Diagnostic>> {
-    let keys = which.lease(stores)?.keys("", usize::MAX).map_err(failed)?.len();
     if !yes {
-        let text = format!(
-            "this would remove {} of `{}` for good",
-            count(keys, "key"),
-            safe(&which.feature)
-        );
+        let keys = count(entries(which, stores)?.len(), "key");
+        let text = format!("this would remove {keys} of `{}` for good", safe(&which.feature));
         let problem = usage(text).help("keep them with `peasy store export`, or add `--yes`");
         return Err(problem.into());
     }
-    change(which, stores, Lease::clear)?;
-    output.tell(format_args!("{} removed", count(keys, "key")));
+    let mut removed = 0;
+    change(which, stores, |lease| {
+        removed = lease.keys("", usize::MAX)?.len();
+        lease.clear()?;
+        Ok(StoreChange::Cleared { keys: removed as u64 })
+    })?;
+    output.tell(format_args!("{} removed", count(removed, "key")));
     Ok(Exit::Done)
 }
 
 impl WhichStore {
-    fn lease(&self, stores: &Stores) -> Result<Lease, Box<Diagnostic>> {
-        let owner = self.owner(stores)?;
-        let quota = Limit::Store.ceiling();
-        Ok(stores.lease(&owner, quota, Instant::now() + PATIENCE).map_err(failed)?)
-    }
-
     fn owner(&self, stores: &Stores) -> Result<Owner, Box<Diagnostic>> {
-        let known: Vec<StoreInfo> = stores.list().map_err(failed)?.into_iter().flatten().collect();
+        let mut known = Vec::new();
+        let mut broken = Vec::new();
+        for listed in stores.list().map_err(failed)? {
+            match listed {
+                Ok(info) => known.push(info),
+                Err(problem) => broken.push(problem),
+            }
+        }
         let root =
             self.root.as_ref().map(|root| root.canonicalize().unwrap_or_else(|_| root.clone()));
         let is_meant = |store: &&StoreInfo| {
@@ -254,7 +288,20 @@ impl WhichStore {
                 })?;
                 Ok(Owner { feature, root: store.root.clone() })
             }
-            [] => Err(self.unknown(&known).into()),
+            [] => {
+                let name = self.feature.rsplit(':').next().unwrap_or_default();
+                // Of a file that cannot be read, its name alone says whose it is.
+                let is_of = |(file, _): &(PathBuf, StoreError)| {
+                    let stem = file.file_stem().and_then(|stem| stem.to_str());
+                    stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(of, _)| of == name)
+                };
+                Err(match broken.into_iter().find(is_of) {
+                    Some((file, error)) => {
+                        error.diagnostic().in_file(file.display().to_string()).into()
+                    }
+                    None => self.unknown(&known).into(),
+                })
+            }
             several => {
                 let roots: Vec<_> = several
                     .iter()

@@ -160,12 +160,18 @@ pub(super) fn open_pod(
         .map_err(|error| error.diagnostic())?
         .with_bus(workspace.bus.clone());
     pod.set_permissions(permissions);
-    let Recovered { completed, void, open } = pod.recovered();
+    let Recovered { completed, void, interrupted, open } = pod.recovered();
     if !completed.is_empty() || !void.is_empty() {
         output.tell(format_args!(
             "a process ended in the middle of its calls: {} of them completed, {} void",
             completed.len(),
             void.len()
+        ));
+    }
+    for call in interrupted {
+        output.tell(format_args!(
+            "a process ended in the middle of the call {call}, after it let something out into the world; \
+             `peasy log show --call {call}` shows it",
         ));
     }
     if !open.is_empty() {

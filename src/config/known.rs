@@ -35,8 +35,10 @@ pub fn known(state: &Path) -> Vec<Known> {
 pub fn meet(state: &Path, met: &[Known]) {
     let mut all = known(state);
     let by_path: HashMap<_, _> = all.iter().map(|old| (&old.path, old)).collect();
+    // A path that cannot be written as text is not remembered.
+    let is_text = |one: &&Known| one.path.to_str().and(one.root.to_str()).is_some();
     let is_new = |one: &&Known| by_path.get(&one.path).is_none_or(|old| old != one);
-    let new: Vec<_> = met.iter().filter(is_new).cloned().collect();
+    let new: Vec<_> = met.iter().filter(is_text).filter(is_new).cloned().collect();
     if new.is_empty() {
         return;
     }
@@ -88,5 +90,14 @@ mod tests {
         assert_eq!(known(&state), many);
         meet(&state, &[one("user:e", "/r/e")]);
         assert_eq!(known(&state).len(), MOST);
+        // One that cannot be written as text takes nothing from the others.
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let path = Path::new(std::ffi::OsStr::from_bytes(b"/r/\xff")).to_owned();
+            let strange = Known { path, ..one("user:f", "/") };
+            meet(&state, &[strange, one("user:g", "/r/g")]);
+            assert_eq!(known(&state).last(), Some(&one("user:g", "/r/g")));
+        }
     }
 }

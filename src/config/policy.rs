@@ -8,7 +8,7 @@
 use super::permission;
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::{Capability, FsAccess};
-use crate::feature::grant::HostPolicy;
+use crate::feature::grant::{HostPolicy, all_of};
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::feature::permission::PermissionRule;
 use crate::private;
@@ -47,6 +47,9 @@ pub enum PolicyError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The name of the folder cannot be written down.
+    #[error("the name of the folder `{}` is not UTF-8, so nothing can be written down of it", .0.display())]
+    Root(PathBuf),
 }
 
 impl PolicyError {
@@ -63,6 +66,8 @@ impl PolicyError {
             }
             Self::Io { .. } => Diagnostic::operator("config/unreadable", text)
                 .help("check who owns the file and its folder"),
+            Self::Root(_) => Diagnostic::operator("config/root", text)
+                .help("give the folder another name; the flags `--grant` and `--trust` hold for one command without being written down"),
             Self::Malformed { .. } => Diagnostic::operator("config/policy", text).help(
                 "mend it, or move it away and grant anew; nothing is granted by a policy that cannot be read",
             ),
@@ -106,6 +111,26 @@ pub struct Stale {
     pub root: PathBuf,
     /// What has to be granted anew.
     pub capability: Capability,
+}
+
+impl Stale {
+    /// What does not hold of each feature, in the order of the policy.
+    pub fn by_feature(all: impl IntoIterator<Item = Self>) -> Vec<(FeatureId, Vec<Capability>)> {
+        let mut features: Vec<(FeatureId, Vec<Capability>)> = Vec::new();
+        for Self { id, capability, .. } in all {
+            match features.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, capabilities)) => capabilities.push(capability),
+                None => features.push((id, vec![capability])),
+            }
+        }
+        features
+    }
+
+    /// Whose grants do not hold any more, in a sentence.
+    pub fn sentence(id: &FeatureId, capabilities: &[Capability]) -> String {
+        let were = if capabilities.len() == 1 { "was" } else { "were" };
+        format!("{} {were} granted to `{id}` before it was changed", all_of(capabilities))
+    }
 }
 
 /// The policy of one user.
@@ -236,6 +261,19 @@ pub enum Change {
     Unpermit(PermissionRule),
 }
 
+impl Change {
+    /// The folder that it is written down with.
+    fn root(&self) -> Option<&Path> {
+        match self {
+            Self::Grant(subject, _) | Self::Revoke(subject, _) | Self::Enable(subject, _) => {
+                Some(&subject.root)
+            }
+            Self::Trust(root, _) => Some(root),
+            Self::Permit(_) | Self::Unpermit(_) => None,
+        }
+    }
+}
+
 /// Makes changes to the policy below `folder`, one after another, and says how many of them changed
 /// something. Another process that changes it waits; comments and order of the file stay.
 ///
@@ -243,6 +281,11 @@ pub enum Change {
 ///
 /// The file cannot be read, understood or written; it is then as it was.
 pub fn change(folder: &Path, changes: &[Change]) -> Result<usize, PolicyError> {
+    // What is written otherwise is another folder when it is read back.
+    let lost = changes.iter().filter_map(Change::root).find(|root| root.to_str().is_none());
+    if let Some(root) = lost {
+        return Err(PolicyError::Root(root.to_owned()));
+    }
     let file = folder.join(FILE);
     let io = |act: &'static str| {
         let file = file.clone();

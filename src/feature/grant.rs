@@ -182,30 +182,45 @@ fn denial(
 
 /// The command that allows `capability` to `feature`.
 pub fn grant_command(feature: &FeatureId, capability: &Capability) -> String {
-    let is_own = !matches!(feature.source(), FeatureSource::Project | FeatureSource::Plugin(_));
-    if capability.is_harmless() && !is_own {
-        return trust_command(feature);
-    }
-    let scope = match capability {
-        Capability::Open(open) => open.form().to_owned(),
-        _ => shell_word(&capability.to_string()),
-    };
-    format!("peasy grant {} {scope}", command_name(feature))
+    grant_all_command(feature, &[capability])
 }
 
-/// The command that allows all of these to `feature`.
+/// The one command that allows all of these to `feature`. What trust gives is given by trust where it is all
+/// that is wanted, for a project's hooks wait for it as well.
 pub fn grant_all_command(feature: &FeatureId, capabilities: &[&Capability]) -> String {
-    let mut command = format!("peasy grant {}", command_name(feature));
-    for capability in capabilities {
-        command.push(' ');
-        command.push_str(&shell_word(&capability.to_string()));
+    let is_own = !matches!(feature.source(), FeatureSource::Project | FeatureSource::Plugin(_));
+    if !is_own && capabilities.iter().all(|capability| capability.is_harmless()) {
+        return trust_command(feature);
     }
-    command
+    format!("peasy grant {}{}", command_name(feature), scopes(capabilities))
 }
 
 /// The command that takes back what [`grant_command`] allows.
 pub fn revoke_command(feature: &FeatureId, capability: &Capability) -> String {
-    format!("peasy revoke {} {}", command_name(feature), shell_word(&capability.to_string()))
+    revoke_all_command(feature, &[capability])
+}
+
+/// The command that takes back what [`grant_all_command`] allows.
+pub fn revoke_all_command(feature: &FeatureId, capabilities: &[&Capability]) -> String {
+    format!("peasy revoke {}{}", command_name(feature), scopes(capabilities))
+}
+
+/// Several in a sentence: `` `store`, `emit` and `ask` ``.
+pub fn all_of<'a>(capabilities: impl IntoIterator<Item = &'a Capability>) -> String {
+    let names: Vec<_> = capabilities.into_iter().map(|one| format!("`{one}`")).collect();
+    match names.as_slice() {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        names => names.concat(),
+    }
+}
+
+/// Each as a word of a command line, with a space before it.
+fn scopes(capabilities: &[&Capability]) -> String {
+    let word = |capability: &&Capability| match capability {
+        Capability::Open(open) => format!(" {}", open.form()),
+        _ => format!(" {}", shell_word(&capability.to_string())),
+    };
+    capabilities.iter().map(word).collect()
 }
 
 /// The command that gives the features of a project what a feature of the user's own gets.

@@ -7,7 +7,7 @@ use super::permission::Gate;
 use super::pipeline::{
     self, Before, EndVerdict, Heard, HookReport, Judged, Reports, RequestVerdict, ResultVerdict,
 };
-use super::session::entry::{AgentSession, Body, CallEntry, Entry, FeatureEntry};
+use super::session::entry::{AgentSession, Body, CallEntry, Entry, FeatureEntry, StoreChange};
 use super::session::{LogError, Recovered, SessionLog};
 use super::sink::{Bus, Listener};
 use crate::diagnostic::Diagnostic;
@@ -28,6 +28,7 @@ use crate::secret::Secrets;
 use crate::store::{Durability, Lease, Owner, StoreError, Stores};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -196,14 +197,20 @@ impl Pod {
         features: Features,
     ) -> Result<Self, PodError> {
         let log = SessionLog::open(&options.session_folder(), options.durability)?;
+        let exposed = options.secrets.as_ref().map(Secrets::exposed).cloned();
+        let log = Arc::new(log.without(exposed.unwrap_or_default()));
         let stores = Arc::new(options.stores());
         let committed = Arc::clone(&stores);
         log.sync_first(move || committed.sync());
+        let witness = Arc::downgrade(&log);
+        stores.tell_before_setting_aside(move |owner, file| {
+            // Whose log is gone keeps nothing any more that could be lost.
+            let Some(log) = witness.upgrade() else { return Ok(()) };
+            let change = StoreChange::SetAside { file: file.to_owned() };
+            log.store_changes(owner, change).map_err(io::Error::other)
+        });
         let recovered = log.recover(&stores)?;
-        let exposed = options.secrets.as_ref().map(Secrets::exposed).cloned();
-        let log = log.without(exposed.unwrap_or_default());
         let line = record(&log, &catalog, &features)?;
-        let log = Arc::new(log);
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
@@ -565,7 +572,7 @@ fn key_of(catalog: &Catalog, features: &Features) -> Option<String> {
         let on_record = features.get(feature.id());
         let digest = on_record.map_or("", |on_record| on_record.digest.as_str());
         let descriptor = digest.is_empty().then(|| feature.descriptor());
-        let root = on_record.map(|on_record| &on_record.root);
+        let root = on_record.map(|on_record| on_record.root.to_string_lossy());
         let grants: Vec<_> = feature.grants().iter().collect();
         (feature.id(), root, digest, descriptor, grants, unusual(feature.limits(), &usual))
     });
@@ -627,6 +634,8 @@ struct State {
     store: StoreState,
     commons: Leased,
     journal: Journal,
+    /// Whether an act of it is on record, and with it what was called.
+    has_acted: bool,
 }
 
 struct Begun {
@@ -775,7 +784,8 @@ impl PodTransaction {
 impl State {
     fn new(about: CallEntry) -> Self {
         let (commons, journal) = Default::default();
-        Self { about, begun: None, store: StoreState::Untouched, commons, journal }
+        let store = StoreState::Untouched;
+        Self { about, begun: None, store, commons, journal, has_acted: false }
     }
 
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
@@ -871,10 +881,11 @@ impl Transaction for PodTransaction {
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
-        let feature = {
+        let (feature, begun) = {
             let state = self.state();
             let is_over = matches!(state.store, StoreState::Closed);
-            state.about.feature.clone().filter(|_| !is_over)
+            let feature = state.about.feature.clone().filter(|_| !is_over);
+            (feature, (!state.has_acted).then(|| Box::new(state.about.clone())))
         };
         let Some(feature) = feature else {
             return Err(Diagnostic::host(
@@ -882,8 +893,11 @@ impl Transaction for PodTransaction {
                 "the call is over; nothing is let out for it",
             ));
         };
-        let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone() };
-        self.shared.log.append(&entry).map_err(|error| error.diagnostic())
+        let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone(), begun };
+        self.shared.log.append(&entry).map_err(|error| error.diagnostic())?;
+        self.state().has_acted = true;
+        step("act");
+        Ok(())
     }
 
     fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// The file is no store, or its pages contradict each other.
     #[error("the store is damaged and was set aside as `{}`", .0.display())]
     Damaged(PathBuf),
+    /// The file is no store, or its pages contradict each other; it was only looked at.
+    #[error("the store `{}` is damaged", .0.display())]
+    Broken(PathBuf),
     /// The file is damaged and could not even be moved.
     #[error("the store `{}` is damaged and could not be set aside: {reason}", file.display())]
     Stuck {
@@ -35,6 +38,9 @@ pub enum StoreError {
         /// The newest format known here.
         known: i64,
     },
+    /// It would belong to a folder whose name cannot be written down.
+    #[error("the name of the folder `{}` is not UTF-8, so no store is kept for what belongs to it", .0.display())]
+    Root(PathBuf),
     /// The disk is full.
     #[error("the disk is full; nothing of the call was kept")]
     Full,
@@ -70,10 +76,13 @@ impl StoreError {
             Self::Closed => Diagnostic::host("store/closed", text),
             Self::Damaged(_) => Diagnostic::operator("store/damaged", text)
                 .help("the next call begins with an empty store; the file that was set aside is yours to mend"),
+            Self::Broken(_) => Diagnostic::operator("store/damaged", text)
+                .help("the next call that needs it sets it aside and begins with an empty store; copy it first, should you want to mend it"),
             Self::Stuck { .. } => Diagnostic::operator("store/damaged", text)
                 .help("move the file away yourself; nothing is written to it"),
             Self::Newer { .. } => Diagnostic::operator("store/newer", text)
                 .help("run the newer peasy, or move the file away; nothing was changed in it"),
+            Self::Root(_) => Diagnostic::operator("store/root", text).help("give the folder another name"),
             Self::Full => {
                 Diagnostic::operator("store/full", text).help("make room on the disk, then call again")
             }
@@ -101,6 +110,12 @@ impl From<rusqlite::Error> for StoreError {
             _ => Self::Sqlite(error),
         }
     }
+}
+
+/// Whether a file could not be opened, for a reason that SQLite does not tell.
+pub(super) fn cannot_open(error: &StoreError) -> bool {
+    let StoreError::Sqlite(error) = error else { return false };
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
 /// Whether the file itself is at fault.

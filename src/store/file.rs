@@ -1,8 +1,9 @@
-//! The file of one store: opening, its format, its lock within this process, and setting it aside.
+//! The file of one store: opening, its format, its lock within this process, looking at it, and
+//! setting it aside.
 
 #![expect(clippy::disallowed_methods, reason = "the store owns its folder")]
 
-use super::error::is_damage;
+use super::error::{cannot_open, is_damage};
 use super::{Durability, Owner, StoreError};
 use crate::private;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
@@ -10,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The format that this version writes.
@@ -42,7 +43,12 @@ pub(super) struct Connections {
     freed: Condvar,
     /// Whether a commit waits for the disk.
     is_dirty: AtomicBool,
+    /// Who is told before the file is set aside.
+    witness: Arc<OnceLock<Witness>>,
 }
+
+/// Writes down that the file of an owner is about to be set aside, under another name.
+pub(super) type Witness = Box<dyn Fn(&Owner, &Path) -> io::Result<()> + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -68,9 +74,14 @@ fn number_of(file: &Path) -> Option<FileNumber> {
 }
 
 impl Connections {
-    pub fn new(file: PathBuf, owner: Owner, durability: Durability) -> Self {
-        let (state, freed) = Default::default();
-        Self { file, owner, durability, state, freed, is_dirty: AtomicBool::new(false) }
+    pub fn new(
+        file: PathBuf,
+        owner: Owner,
+        durability: Durability,
+        witness: Arc<OnceLock<Witness>>,
+    ) -> Self {
+        let (state, freed, is_dirty) = Default::default();
+        Self { file, owner, durability, state, freed, is_dirty, witness }
     }
 
     /// A transaction was committed. Under [`Durability::Group`] it stands in the write-ahead log and
@@ -196,11 +207,18 @@ impl Connections {
 
     /// The error as it stands, after a damaged file was set aside.
     pub fn examined(&self, error: StoreError) -> StoreError {
+        if cannot_open(&error) {
+            return why_closed(&self.file).unwrap_or(error);
+        }
         if !is_damage(&error) {
             return error;
         }
         self.state().kept = None;
-        match set_aside(&self.file) {
+        let tell = |aside: &Path| match self.witness.get() {
+            Some(witness) => witness(&self.owner, aside),
+            None => Ok(()),
+        };
+        match set_aside(&self.file, tell) {
             Ok(aside) => StoreError::Damaged(aside),
             Err(reason) => StoreError::Stuck { file: self.file.clone(), reason },
         }
@@ -273,10 +291,26 @@ fn create_private(file: &Path) -> io::Result<()> {
     private::options().write(true).create(true).truncate(false).open(file).map(drop)
 }
 
-/// Moves the file and what SQLite keeps beside it out of the way; gives the new name.
-fn set_aside(file: &Path) -> io::Result<PathBuf> {
+/// What the system says of a file that SQLite cannot open, or make another beside; SQLite itself does not tell.
+fn why_closed(file: &Path) -> Option<StoreError> {
+    let probe = beside(file, ".probe");
+    let opened = private::options().append(true).open(file);
+    let made = opened
+        .and_then(|_| private::options().write(true).create(true).truncate(false).open(&probe));
+    let _ = std::fs::remove_file(&probe);
+    let reason = made.err()?;
+    Some(match reason.kind() {
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => StoreError::ReadOnly,
+        io::ErrorKind::StorageFull => StoreError::Full,
+        _ => StoreError::Io(reason),
+    })
+}
+
+/// Moves the file and what SQLite keeps beside it out of the way, once that is told; gives the new name.
+fn set_aside(file: &Path, tell: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let aside = beside(file, &format!(".damaged-{now}"));
+    tell(&aside)?;
     std::fs::rename(file, &aside)?;
     for tail in ["-wal", "-shm"] {
         match std::fs::rename(beside(file, tail), beside(&aside, tail)) {
@@ -295,7 +329,7 @@ fn beside(path: &Path, tail: &str) -> PathBuf {
 }
 
 /// The files of stores in a folder, by name.
-pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn all(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -307,12 +341,104 @@ pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A connection that only reads, for listings.
-pub(super) fn look(file: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
-    format(&connection, file, Instant::now() + LISTING)?;
-    Ok(connection)
+/// Lets `act` look at the store in `file`, of one moment; `None` where there is none, or nothing in it yet.
+/// Nothing is locked, made, moved or changed, whatever the file holds.
+///
+/// # Errors
+///
+/// The file cannot be read, is damaged, or is of a newer format; or those of `act`.
+pub(super) fn look<T>(
+    file: &Path,
+    mut act: impl FnMut(&Connection) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let deadline = Instant::now() + LISTING;
+    loop {
+        let (before, is_quiet) = (state_of(file), !beside(file, "-wal").exists());
+        if before.is_none() {
+            return Ok(None);
+        }
+        let looked = look_once(file, is_quiet, deadline, &mut act);
+        // A quiet file was read as if nobody could write it: where somebody did, that was nothing.
+        let has_moved = is_quiet && (state_of(file) != before || beside(file, "-wal").exists());
+        if !has_moved || Instant::now() >= deadline {
+            return looked.map_err(|error| match is_damage(&error) {
+                true => StoreError::Broken(file.to_owned()),
+                false => error,
+            });
+        }
+    }
+}
+
+fn look_once<T>(
+    file: &Path,
+    is_quiet: bool,
+    deadline: Instant,
+    act: &mut impl FnMut(&Connection) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    // SQLite makes files beside a store that it reads, unless it is told that nobody writes.
+    let quiet = if is_quiet { "?immutable=1" } else { "" };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri(file) + quiet, flags)?;
+    if format(&connection, file, deadline)? == 0 {
+        return Ok(None);
+    }
+    connection.execute_batch("BEGIN")?;
+    let looked = act(&connection)?;
+    connection.execute_batch("COMMIT")?;
+    Ok(Some(looked))
+}
+
+/// Size, time and number of a file that is there.
+fn state_of(file: &Path) -> Option<(u64, Option<SystemTime>, Option<FileNumber>)> {
+    let about = std::fs::metadata(file).ok()?;
+    Some((about.len(), about.modified().ok(), number_of(file)))
+}
+
+/// A path as SQLite takes it with parameters behind it; <https://sqlite.org/uri.html>.
+fn uri(file: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in file.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte));
+            }
+            // The separator of folders on Windows.
+            b'\\' if cfg!(windows) => uri.push('/'),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
+
+/// The ids of the latest calls that were committed, in their order, and whether none is forgotten.
+pub(super) fn calls(connection: &Connection) -> Result<(Vec<String>, bool), StoreError> {
+    let mut all =
+        connection.prepare_cached("SELECT number, call FROM committed ORDER BY number")?;
+    let rows = all.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let is_all = rows.first().is_none_or(|(number, _)| *number == 1);
+    Ok((rows.into_iter().map(|(_, call)| call).collect(), is_all))
+}
+
+/// The value under a key.
+pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
+    let mut get = connection.prepare_cached("SELECT value FROM entry WHERE key = ?1")?;
+    Ok(get.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Every key with its value.
+pub(super) fn entries(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    let mut all = connection.prepare_cached("SELECT key, value FROM entry ORDER BY key")?;
+    let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a store says of itself.
+pub(super) fn about(connection: &Connection, key: &str) -> Result<String, StoreError> {
+    let about = "SELECT value FROM about WHERE key = ?1";
+    Ok(connection.query_row(about, [key], |row| row.get(0))?)
 }
 
 /// How many entries there are, and the bytes of their keys and values.

@@ -87,9 +87,7 @@ impl Lease {
         if let Some(value) = self.staged.get(key) {
             return Ok(Some(value.clone()));
         }
-        let mut get =
-            self.connection()?.prepare_cached("SELECT value FROM entry WHERE key = ?1")?;
-        Ok(get.query_row([key], |row| row.get(0)).optional()?)
+        file::get(self.connection()?, key)
     }
 
     /// Stages `value` under `key`.

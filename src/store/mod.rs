@@ -15,12 +15,12 @@ pub use error::StoreError;
 pub use lease::Lease;
 
 use crate::feature::id::FeatureId;
-use file::Connections;
+use file::{Connections, Witness};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// Most bytes of a key.
@@ -69,6 +69,7 @@ pub struct Stores {
     folder: PathBuf,
     durability: Durability,
     connections: Mutex<HashMap<Owner, Arc<Connections>>>,
+    witness: Arc<OnceLock<Witness>>,
 }
 
 /// What is known of a store without a lease.
@@ -86,13 +87,58 @@ pub struct StoreInfo {
     pub bytes: u64,
 }
 
+/// A store of one moment, only looked at.
+pub struct Look<'a>(&'a Connection);
+
+impl Look<'_> {
+    /// The ids of the latest calls that it has committed, in their order, and whether none is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn calls(&self) -> Result<(Vec<String>, bool), StoreError> {
+        file::calls(self.0)
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::calls`].
+    pub fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
+        file::get(self.0, key)
+    }
+
+    /// Every key with its value, by the bytes of the keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::calls`].
+    pub fn entries(&self) -> Result<Vec<(String, String)>, StoreError> {
+        file::entries(self.0)
+    }
+
+    /// Whose store it is, as far as the file says: the id of its feature.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::calls`].
+    pub fn feature(&self) -> Result<String, StoreError> {
+        file::about(self.0, "feature")
+    }
+}
+
 /// A store, or a file that cannot be read as one.
-pub type Listed = Result<StoreInfo, (PathBuf, StoreError)>;
+pub type Listed = Looked<StoreInfo>;
+
+/// What was seen of a store, or what is wrong with a file.
+pub type Looked<T> = Result<T, (PathBuf, StoreError)>;
 
 impl Stores {
     /// The stores in `folder`, which is made when the first is used.
     pub fn new(folder: impl Into<PathBuf>, durability: Durability) -> Self {
-        Self { folder: folder.into(), durability, connections: Mutex::default() }
+        let (connections, witness) = Default::default();
+        Self { folder: folder.into(), durability, connections, witness }
     }
 
     /// The folder.
@@ -116,6 +162,10 @@ impl Stores {
     ///
     /// It is locked until then, cannot be opened, is damaged, or is of a newer format.
     pub fn lease(&self, owner: &Owner, quota: u64, deadline: Instant) -> Result<Lease, StoreError> {
+        // A log could not say whose store it is when a call is brought to an end.
+        if owner.root.to_str().is_none() {
+            return Err(StoreError::Root(owner.root.clone()));
+        }
         let connections = self.connections(owner);
         Lease::begin(connections, quota, deadline)
     }
@@ -137,6 +187,54 @@ impl Stores {
         self.lease(owner, u64::MAX, deadline)?.committed(call)
     }
 
+    /// Tells `witness` before a damaged file is set aside: whose it is, and its name from then on. Where that
+    /// fails, the file stays where it is.
+    pub fn tell_before_setting_aside(
+        &self,
+        witness: impl Fn(&Owner, &Path) -> std::io::Result<()> + Send + Sync + 'static,
+    ) {
+        // One pod has the stores, and says so once.
+        let _ = self.witness.set(Box::new(witness));
+    }
+
+    /// Lets `act` look at the store of `owner`; `None` where there is none. It is not locked, and a damaged
+    /// file stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, is damaged, or is of a newer format; or those of `act`.
+    pub fn look<T>(
+        &self,
+        owner: &Owner,
+        mut act: impl FnMut(&Look<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        file::look(&self.file(owner), |connection| act(&Look(connection)))
+    }
+
+    /// As [`Self::look`], at each store there is, in the order of their files.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn look_at_all<T>(
+        &self,
+        mut act: impl FnMut(&Look<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<Looked<T>>, StoreError> {
+        let files = self.files()?.into_iter();
+        let looked = files.filter_map(|file| {
+            let looked = file::look(&file, |connection| act(&Look(connection)));
+            looked.map_err(|error| (file, error)).transpose()
+        });
+        Ok(looked.collect())
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>, StoreError> {
+        match file::all(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            files => Ok(files?),
+        }
+    }
+
     /// The stores there are, in the order of their files, and what is wrong with those that cannot be
     /// read.
     ///
@@ -144,11 +242,12 @@ impl Stores {
     ///
     /// The folder cannot be read.
     pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        let entries = match file::entries(&self.folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        Ok(entries.into_iter().map(|file| info(&file).map_err(|error| (file, error))).collect())
+        let files = self.files()?.into_iter();
+        let listed = files.filter_map(|file| {
+            let info = file::look(&file, |connection| info(&file, connection));
+            info.map_err(|error| (file, error)).transpose()
+        });
+        Ok(listed.collect())
     }
 
     /// Brings to the disk what calls have committed under [`Durability::Group`] since the last time.
@@ -172,23 +271,18 @@ impl Stores {
             return Arc::clone(known);
         }
         let file = self.file(owner);
-        let new = Arc::new(Connections::new(file, owner.clone(), self.durability));
+        let witness = Arc::clone(&self.witness);
+        let new = Arc::new(Connections::new(file, owner.clone(), self.durability, witness));
         all.insert(owner.clone(), Arc::clone(&new));
         new
     }
 }
 
-fn info(file: &Path) -> Result<StoreInfo, StoreError> {
-    let connection = file::look(file)?;
-    let text = |connection: &Connection, key: &str| {
-        connection.query_row("SELECT value FROM about WHERE key = ?1", [key], |row| {
-            row.get::<_, String>(0)
-        })
-    };
-    let (keys, bytes) = file::size(&connection)?;
+fn info(file: &Path, connection: &Connection) -> Result<StoreInfo, StoreError> {
+    let (keys, bytes) = file::size(connection)?;
     Ok(StoreInfo {
-        feature: text(&connection, "feature")?,
-        root: text(&connection, "root")?.into(),
+        feature: file::about(connection, "feature")?,
+        root: file::about(connection, "root")?.into(),
         file: file.to_owned(),
         keys,
         bytes,

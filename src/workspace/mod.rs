@@ -18,7 +18,7 @@ use crate::config::policy::{Policy, PolicyError, Stale, Subject};
 use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
-use crate::feature::grant::{HostPolicy, grant_command};
+use crate::feature::grant::{HostPolicy, grant_all_command};
 use crate::feature::hook::HookPoint;
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::feature::permission::Permissions;
@@ -250,15 +250,14 @@ impl Workspace {
             let mut requests = asked.flat_map(|one| &one.requests);
             requests.any(|request| stale.capability.narrow(&request.capability).is_some())
         };
-        let stale =
-            stale.into_iter().filter(is_asked_for).map(|Stale { id, capability, .. }| {
-                let text = format!("`{capability}` was granted to `{id}` before it was changed");
-                Diagnostic::warning("grant/stale", text).help(format!(
-                    "read what it does now, then grant it anew with `{}`",
-                    grant_command(&id, &capability)
-                ))
-            });
-        Ok((policy, stale.collect()))
+        let stale = Stale::by_feature(stale.into_iter().filter(is_asked_for));
+        let warnings = stale.into_iter().map(|(id, capabilities)| {
+            let command = grant_all_command(&id, &capabilities.iter().collect::<Vec<_>>());
+            let text = Stale::sentence(&id, &capabilities);
+            let help = format!("read what it does now, then grant it anew with `{command}`");
+            Diagnostic::warning("grant/stale", text).help(help)
+        });
+        Ok((policy, warnings.collect()))
     }
 
     /// The rules that calls are held against: those of the user's policy, and those of the projects that

@@ -16,7 +16,7 @@ use crate::feature::secret::SecretText;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::Limits;
 use crate::pod::session::entry::{CallEntry, FeatureEntry};
-use crate::pod::session::{Body, Entry, LogError, lines, load};
+use crate::pod::session::{Body, Entry, INTERRUPTED, LogError, lines, load};
 use crate::script::runtime::{RuntimeError, ScriptFeature, ScriptRuntime};
 use crate::script::source::Pinned;
 use serde::Serialize;
@@ -114,8 +114,15 @@ pub struct Came {
 }
 
 /// Codes of ends that no record decides: they hang on the machine, the caller or the disk.
-const CIRCUMSTANCES: [&str; 6] =
-    ["limit/time", "call/cancelled", "limit/in-flight", "store/busy", "log/full", "log/failed"];
+const CIRCUMSTANCES: [&str; 7] = [
+    "limit/time",
+    "call/cancelled",
+    INTERRUPTED,
+    "limit/in-flight",
+    "store/busy",
+    "log/full",
+    "log/failed",
+];
 
 /// The latest calls with effects that the line of an event is held against.
 const MOST_ENDED: usize = 1_024;

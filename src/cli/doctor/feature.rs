@@ -6,7 +6,7 @@ use crate::config::Folders;
 use crate::config::policy::{Policy, Stale};
 use crate::config::settings::Settings;
 use crate::diagnostic::Blame;
-use crate::feature::grant::{HostPolicy, grant_command};
+use crate::feature::grant::{HostPolicy, grant_all_command};
 use crate::script::runtime::ScriptRuntime;
 use crate::workspace::{ReadFeature, Workspace};
 use std::path::PathBuf;
@@ -62,10 +62,10 @@ pub(super) fn look(
             }
         }
     }
-    for Stale { id, capability, .. } in stale {
-        let text = format!("`{capability}` was granted to `{id}` before it was changed");
-        let help = format!("read what it does now, then `{}`", grant_command(&id, &capability));
-        all.add(AREA, State::Warning, text, &[&help]);
+    for (id, capabilities) in Stale::by_feature(stale) {
+        let command = grant_all_command(&id, &capabilities.iter().collect::<Vec<_>>());
+        let help = format!("read what it does now, then `{command}`");
+        all.add(AREA, State::Warning, Stale::sentence(&id, &capabilities), &[&help]);
     }
 }
 

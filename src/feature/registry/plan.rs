@@ -10,7 +10,7 @@ use crate::feature::catalog::{Catalog, InFlight};
 use crate::feature::descriptor::{FeatureDescriptor, Need};
 use crate::feature::event::Sink;
 use crate::feature::grant::{
-    GrantSet, HostPolicy, Verdict, enable_command, grant_command, trust_command,
+    GrantSet, HostPolicy, Verdict, all_of, enable_command, grant_all_command, trust_command,
 };
 use crate::feature::id::{FeatureId, ToolName};
 use crate::feature::measure::{bound_diagnostics, shortened};
@@ -289,30 +289,36 @@ impl Candidate {
         hooks.into_iter().for_each(|(name, why)| self.skip_hook(&name, why));
     }
 
+    /// Everything that it lacks, and one command that allows it all; or what nobody asked for.
     fn missing(&self, what: &str, requires: &[Capability]) -> Option<Diagnostic> {
-        requires.iter().find_map(|wanted| {
-            if self.grants.meets(wanted) {
-                return None;
-            }
+        let mut lacking = Vec::new();
+        for wanted in requires.iter().filter(|wanted| !self.grants.meets(wanted)) {
             let mut asked =
                 self.descriptor.requests.iter().filter(|asked| asked.capability.covers(wanted));
-            match asked.clone().find(|asked| asked.need == Need::Required) {
-                Some(request) => Some(self.denied(what, wanted, &request.capability)),
-                None if asked.next().is_some() => None,
-                None => Some(unrequested(what, wanted)),
+            match asked.clone().position(|asked| asked.need == Need::Required) {
+                Some(at) => lacking.extend(asked.nth(at).map(|asked| (wanted, asked))),
+                None if asked.next().is_some() => (),
+                None => return Some(unrequested(what, wanted)),
             }
-        })
-    }
-
-    fn denied(&self, what: &str, wanted: &Capability, request: &Capability) -> Diagnostic {
-        let id = &self.descriptor.id;
-        CapabilityDenial {
-            capability: request.clone(),
-            need: Need::Required,
-            reason: format!("{what} needs `{wanted}`, which is not granted to `{id}`"),
-            command: grant_command(id, request),
         }
-        .diagnostic()
+        let (first, _) = lacking.first()?;
+        let id = &self.descriptor.id;
+        // In the order of the requests, each once.
+        let requests = self.descriptor.requests.iter().map(|request| &request.capability);
+        let requests: Vec<_> = requests
+            .filter(|request| lacking.iter().any(|(_, asked)| asked.capability == **request))
+            .collect();
+        let are = if lacking.len() == 1 { "is" } else { "are" };
+        let wanted = all_of(lacking.iter().map(|(wanted, _)| *wanted));
+        Some(
+            CapabilityDenial {
+                capability: (*first).clone(),
+                need: Need::Required,
+                reason: format!("{what} needs {wanted}, which {are} not granted to `{id}`"),
+                command: grant_all_command(id, &requests),
+            }
+            .diagnostic(),
+        )
     }
 
     fn skip_tool(&mut self, name: &ToolName, why: Diagnostic) {

@@ -10,10 +10,11 @@ use crate::feature::permission::Permission;
 use crate::feature::question::Answer;
 use crate::feature::transaction::Act;
 use crate::limit::Limit;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// The hash before the first line.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -119,6 +120,21 @@ pub enum Entry {
         /// What.
         #[serde(flatten)]
         act: Act,
+        /// What was called, and with what: with the first act of a call, so that it is on record whose
+        /// act it was, should its process end before the call does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        begun: Option<Box<CallEntry>>,
+    },
+    /// A store is about to be changed by something else than a call.
+    Store {
+        /// Whose.
+        feature: FeatureId,
+        /// The folder that the feature belongs to.
+        #[serde(serialize_with = "as_text")]
+        root: PathBuf,
+        /// How.
+        #[serde(flatten)]
+        change: StoreChange,
     },
     /// What the user's or the project's rules, or a person, said of a call. Only what is not plainly
     /// allowed is written, before it takes effect.
@@ -200,8 +216,65 @@ pub enum Entry {
     Unknown,
 }
 
+/// A path as JSON has it. One that is not UTF-8 has signs in the place of what is none; no store is kept for it.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn some_as_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => as_text(path, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 fn first_format() -> u32 {
     1
+}
+
+/// What becomes of a store beside calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum StoreChange {
+    /// It is damaged and gets another name; the next call begins with an empty one.
+    SetAside {
+        /// The file from then on.
+        #[serde(serialize_with = "as_text")]
+        file: PathBuf,
+    },
+    /// A person removes everything.
+    Cleared {
+        /// How many keys it had.
+        keys: u64,
+    },
+    /// A person sets a value.
+    Set {
+        /// Its key.
+        key: String,
+    },
+    /// A person sets values.
+    Imported {
+        /// How many.
+        keys: u64,
+    },
+    /// A change that a newer version knows. It is never written.
+    #[serde(other, skip_serializing)]
+    Unknown,
+}
+
+/// In words, for people: `has `n` set by a person`.
+impl fmt::Display for StoreChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetAside { file } => {
+                write!(f, "is damaged and set aside as {}", file.display())
+            }
+            Self::Cleared { keys } => write!(f, "is cleared by a person; keys: {keys}"),
+            Self::Set { key } => write!(f, "has `{key}` set by a person"),
+            Self::Imported { keys } => write!(f, "takes what a person imports; keys: {keys}"),
+            Self::Unknown => f.write_str("changes in a way that a newer version knows"),
+        }
+    }
 }
 
 /// A session of another agent, whose events are told to this host.
@@ -260,6 +333,7 @@ pub struct FeatureEntry {
     /// Which.
     pub feature: FeatureId,
     /// The folder that it belongs to.
+    #[serde(serialize_with = "as_text")]
     pub root: PathBuf,
     /// SHA-256 of its source and imports; empty for one that has none.
     pub digest: String,
@@ -284,7 +358,7 @@ pub struct CallEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<FeatureId>,
     /// The folder that the feature belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_as_text")]
     pub root: Option<PathBuf>,
     /// The tool or the hook.
     pub contribution: String,

@@ -6,12 +6,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
 
-use super::entry::{self, Body, Entry, FORMAT, INLINE, hash_of};
+use super::entry::{self, Body, Entry, FORMAT, INLINE, StoreChange, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
 use crate::feature::redact::{Exposed, Redactor};
 use crate::private;
-use crate::store::Durability;
+use crate::store::{Durability, Owner};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fs::File;
@@ -118,11 +118,17 @@ struct State {
 /// The lock that says that an instance lives.
 struct Alive {
     path: PathBuf,
+    /// Whether a line could not be written: it may be the end of a call, which the next to open the log
+    /// has to find out.
+    has_failed: AtomicBool,
     _file: File,
 }
 
 impl Alive {
     fn end(&self) {
+        if self.has_failed.load(Ordering::Acquire) {
+            return;
+        }
         // What cannot be removed is found without a lock, and cleared away, by whoever comes next.
         let _ = std::fs::remove_file(&self.path);
     }
@@ -266,6 +272,14 @@ impl SessionLog {
     ///
     /// It is not in the file.
     pub fn record(&self, entry: &Entry) -> Result<u64, LogError> {
+        let recorded = self.record_cleaned(entry);
+        if recorded.is_err() {
+            self.alive.has_failed.store(true, Ordering::Release);
+        }
+        recorded
+    }
+
+    fn record_cleaned(&self, entry: &Entry) -> Result<u64, LogError> {
         let sync = self.durability == Durability::Always;
         if let Some(redactor) = self.exposed.redactor() {
             // Where secrets were spent, each line is looked at once more.
@@ -279,6 +293,16 @@ impl SessionLog {
             }
         }
         self.writer.append(entry, sync)
+    }
+
+    /// Writes that a store is about to be changed by something else than a call.
+    ///
+    /// # Errors
+    ///
+    /// It is not in the file; the store is to stay as it is.
+    pub fn store_changes(&self, owner: &Owner, change: StoreChange) -> Result<(), LogError> {
+        let Owner { feature, root } = owner.clone();
+        self.append(&Entry::Store { feature, root, change })
     }
 
     /// A value as a line holds it: itself, or the name of a file that is written here.
@@ -384,11 +408,18 @@ impl Alive {
     fn new(folder: &Path, instance: &str, begin: u64) -> io::Result<Self> {
         let folder = folder.join(INSTANCES);
         let (draft, path) = (folder.join(format!(".{instance}")), folder.join(instance));
-        let mut file = private::options().write(true).create_new(true).open(&draft)?;
-        file.lock()?;
-        write!(file, "{begin}")?;
-        std::fs::rename(&draft, &path)?;
-        Ok(Self { path, _file: file })
+        let written = (|| {
+            let mut file = private::options().write(true).create_new(true).open(&draft)?;
+            file.lock()?;
+            write!(file, "{begin}")?;
+            std::fs::rename(&draft, &path)?;
+            Ok(file)
+        })();
+        if written.is_err() {
+            let _ = std::fs::remove_file(&draft);
+        }
+        let has_failed = AtomicBool::new(false);
+        written.map(|_file| Self { path, has_failed, _file })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod entry;
 mod facts;
+mod kept;
 pub mod log;
 mod read;
 mod recover;
@@ -17,7 +18,7 @@ pub mod verify;
 pub use entry::{Body, Entry, Line};
 pub use log::{LogError, SessionLog};
 pub use read::{Lines, Size, lines, load, sessions, size};
-pub use recover::Recovered;
+pub use recover::{INTERRUPTED, Recovered};
 pub use said::Reason;
 pub use session::{About, Answered, Asked, Session, SessionError, transcript};
 pub use transcript::{Called, Content, Message, Transcript};

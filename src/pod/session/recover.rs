@@ -1,18 +1,27 @@
-//! What a process that died left open is brought to an end by the next one that opens the log.
+//! What a process that died left open is brought to an end by the next one that opens the log: intents
+//! by what their stores say, and calls that let something out and came to no end.
 
 #![expect(clippy::disallowed_methods, reason = "the log owns its folder")]
 
-use super::entry::{Entry, Line};
+use super::entry::{CallEntry, Entry, Line};
 use super::log::{INSTANCES, LogError, SessionLog, io_error};
 use super::read::RawLines;
+use crate::diagnostic::Diagnostic;
+use crate::feature::call::Receipt;
 use crate::store::{Owner, StoreError, Stores};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long to wait for a store that a living call has locked.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A process is about to open the log for no longer than this; one that still is died before it did.
+const OLD: Duration = Duration::from_secs(3_600);
+
+/// The code of the end of a call whose process ended after an act.
+pub const INTERRUPTED: &str = "call/interrupted";
 
 const UNCOMMITTED: &str = "its process ended before it was committed";
 
@@ -23,13 +32,15 @@ pub struct Recovered {
     pub completed: Vec<String>,
     /// Calls of which nothing was lasting.
     pub void: Vec<String>,
+    /// Calls that let something out into the world before their process ended, and kept nothing.
+    pub interrupted: Vec<String>,
     /// Calls whose store cannot be read now; the next opening tries again.
     pub open: Vec<String>,
 }
 
 impl SessionLog {
-    /// Ends the intents of processes that are dead: those that the store committed are completed, the
-    /// others are void.
+    /// Ends the calls of processes that are dead: intents that the store committed are completed, the
+    /// others are void; calls with acts and no intent failed with `call/interrupted`.
     ///
     /// # Errors
     ///
@@ -40,10 +51,13 @@ impl SessionLog {
         let read = io_error(&folder, "read");
         for entry in std::fs::read_dir(&folder).map_err(&read)? {
             let path = entry.map_err(&read)?.path();
-            if path != self.alive_file()
-                && let Some(dead) = Dead::find(path)
-            {
-                self.bury(dead, stores, &mut recovered)?;
+            if path == self.alive_file() {
+                continue;
+            }
+            match Dead::find(&path) {
+                Some(dead) if dead.is_draft() => dead.forget_if_old(),
+                Some(dead) => self.bury(dead, stores, &mut recovered)?,
+                None => (),
             }
         }
         Ok(recovered)
@@ -51,10 +65,17 @@ impl SessionLog {
 
     fn bury(&self, dead: Dead, stores: &Stores, recovered: &mut Recovered) -> Result<(), LogError> {
         let mut is_over = true;
-        for (call, owner) in open_intents(self.folder(), dead.begin, &dead.instance)? {
-            let Some(owner) = owner else {
-                self.void(call, UNCOMMITTED, recovered)?;
-                continue;
+        for (call, open) in open_calls(self.folder(), dead.begin, &dead.instance)? {
+            let owner = match open {
+                Open::Intent(Some(owner)) => owner,
+                Open::Intent(None) => {
+                    self.void(call, UNCOMMITTED, recovered)?;
+                    continue;
+                }
+                Open::Act(about) => {
+                    self.interrupted(call, *about, recovered)?;
+                    continue;
+                }
             };
             match stores.committed(&owner, &call, Instant::now() + PATIENCE) {
                 Ok(Some(notices)) => {
@@ -79,6 +100,23 @@ impl SessionLog {
         Ok(())
     }
 
+    fn interrupted(
+        &self,
+        call: String,
+        about: CallEntry,
+        recovered: &mut Recovered,
+    ) -> Result<(), LogError> {
+        let text = "its process ended in the middle of the call, after it let something out into the world";
+        let failure = vec![Diagnostic::operator(INTERRUPTED, text).help(
+            "look whether it happened, in whole or in part, before the tool is called again",
+        )];
+        // What it cost nobody knows any more.
+        let (result, receipt) = (None, Receipt::default());
+        self.append(&Entry::Call { call: call.clone(), about, result, failure, receipt })?;
+        recovered.interrupted.push(call);
+        Ok(())
+    }
+
     fn void(&self, call: String, reason: &str, recovered: &mut Recovered) -> Result<(), LogError> {
         let reason = reason.to_owned();
         self.append(&Entry::Void { call: call.clone(), reason })?;
@@ -92,22 +130,31 @@ struct Dead {
     instance: String,
     begin: u64,
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Dead {
     /// `None` for one that lives, or that somebody else sees to.
-    fn find(path: PathBuf) -> Option<Self> {
+    fn find(path: &Path) -> Option<Self> {
         let instance = path.file_name()?.to_str()?.to_owned();
-        if instance.starts_with('.') {
-            // Its process is about to open the log, or died before it did.
-            return None;
-        }
-        let lock = File::open(&path).ok()?;
+        let lock = File::open(path).ok()?;
         lock.try_lock().ok()?;
         // Where it began cannot be read after a power cut, perhaps: then from the start.
-        let begin = std::fs::read_to_string(&path).ok()?.trim().parse().unwrap_or(0);
-        Some(Self { instance, begin, path, _lock: lock })
+        let begin = std::fs::read_to_string(path).ok()?.trim().parse().unwrap_or(0);
+        Some(Self { instance, begin, path: path.to_owned(), lock })
+    }
+
+    /// Whether it died before it opened the log, and so has no calls; or is about to open it.
+    fn is_draft(&self) -> bool {
+        self.instance.starts_with('.')
+    }
+
+    fn forget_if_old(self) {
+        let written = self.lock.metadata().and_then(|about| about.modified());
+        let age = written.ok().and_then(|written| SystemTime::now().duration_since(written).ok());
+        if age.is_some_and(|age| age > OLD) {
+            self.forget();
+        }
     }
 
     fn forget(self) {
@@ -115,12 +162,20 @@ impl Dead {
     }
 }
 
-/// The intents of an instance that have no end, and whose store they meant.
-fn open_intents(
+/// What a call left open.
+enum Open {
+    /// An intent, and whose store it meant.
+    Intent(Option<Owner>),
+    /// Something that was let out into the world.
+    Act(Box<CallEntry>),
+}
+
+/// The calls of an instance that have an intent or an act, and no end.
+fn open_calls(
     folder: &Path,
     begin: u64,
     instance: &str,
-) -> Result<BTreeMap<String, Option<Owner>>, LogError> {
+) -> Result<BTreeMap<String, Open>, LogError> {
     let mut open = BTreeMap::new();
     let prefix = format!("{instance}-");
     let mut lines = RawLines::from(folder, begin)?;
@@ -131,12 +186,22 @@ fn open_intents(
             continue;
         };
         match serde_json::from_str::<Line>(text).map(|line| line.entry) {
+            Ok(Entry::Act { call, begun: Some(about), .. }) if call.starts_with(&prefix) => {
+                open.insert(call, Open::Act(about));
+            }
             Ok(Entry::Intent { call, about, .. }) if call.starts_with(&prefix) => {
                 let owner = about.feature.zip(about.root);
-                open.insert(call, owner.map(|(feature, root)| Owner { feature, root }));
+                let owner = owner.map(|(feature, root)| Owner { feature, root });
+                open.insert(call, Open::Intent(owner));
             }
-            Ok(Entry::Done { call, .. } | Entry::Void { call, .. }) => {
+            Ok(Entry::Done { call, .. } | Entry::Void { call, .. } | Entry::Call { call, .. }) => {
                 open.remove(&call);
+            }
+            // What hooks did without staging anything ends with the line of their event.
+            Ok(Entry::Decision { hooks, .. }) => {
+                for hook in hooks {
+                    open.remove(&hook.call);
+                }
             }
             _ => (),
         }

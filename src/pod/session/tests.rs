@@ -5,6 +5,7 @@ use super::said::{Request, Usage};
 use super::*;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Receipt;
+use crate::feature::transaction::Act;
 use crate::store::Durability;
 use serde_json::{Value, json};
 use std::fs;
@@ -153,6 +154,46 @@ fn what_is_at_the_end_of_a_file_is_found_from_its_end() {
     let read = lines(folder.path()).expect("it can be read");
     let numbers: Vec<_> = read.map(|line| line.expect("it can be read").0.n).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn drafts_of_openings_that_failed_are_cleared_away_when_they_are_old() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = SessionLog::open(folder.path(), Durability::Never).expect("it opens");
+    let stores = crate::store::Stores::new(folder.path().join("store"), Durability::Never);
+    let (old, new) =
+        (folder.path().join(INSTANCES).join(".a"), folder.path().join(INSTANCES).join(".b"));
+    for draft in [&old, &new] {
+        fs::write(draft, "0").expect("the folder is ours");
+    }
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    fs::File::options()
+        .write(true)
+        .open(&old)
+        .and_then(|file| file.set_modified(long_ago))
+        .expect("it is ours");
+    log.recover(&stores).expect("there is nothing to bring to an end");
+    assert_eq!((old.exists(), new.exists()), (false, true), "one may be about to open the log");
+}
+
+#[test]
+fn who_could_not_write_a_line_is_looked_after_by_the_next() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stores = crate::store::Stores::new(folder.path().join("store"), Durability::Never);
+    let log = SessionLog::open(folder.path(), Durability::Never).expect("it opens");
+    let call = log.next_call();
+    let about = serde_json::from_value(json!({ "contribution": "act", "input": { "value": 1 } }));
+    let begun = Some(Box::new(about.expect("what was called")));
+    let act = Act::Remove { path: "a".into() };
+    let feature = "user:a".parse().expect("an id");
+    log.append(&Entry::Act { call: call.clone(), feature, act, begun }).expect("it is written");
+    log.has_room(10);
+    log.append(&text(&call)).expect_err("the disk is full, and so its end is lost");
+    drop(log);
+    let next = SessionLog::open(folder.path(), Durability::Never).expect("it opens");
+    let recovered = next.recover(&stores).expect("it can be written");
+    assert_eq!(recovered.interrupted, [call]);
+    assert!(check(folder.path()).is_sound());
 }
 
 /// A folder of sessions.

@@ -6,15 +6,15 @@ use super::entry::{
     Body, CallEntry, Entry, FORMAT, FeatureEntry, GENESIS, Line, check_hash, hash_of,
 };
 use super::facts::{Facts, Place, SHOWS, Said};
+use super::kept::{End, Ended, Kept};
 use super::log::{BODIES, LogError};
 use super::read::{RawLine, RawLines, is_name};
 use super::recover::is_alive;
 use super::said::{self, AssistantMessage};
 use crate::store::{Owner, Stores};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// What a look at a whole log has found.
 #[derive(Debug, Default, Serialize)]
@@ -29,6 +29,8 @@ pub struct Verified {
     pub open: u64,
     /// Acts on the outside world.
     pub acts: u64,
+    /// Stores that were held against the log.
+    pub stores: u64,
     /// What a model could see; all of it was explained.
     pub facts: u64,
     /// Requests to a model.
@@ -37,6 +39,9 @@ pub struct Verified {
     pub unknown: u64,
     /// Everything that is wrong.
     pub findings: Vec<Finding>,
+    /// What to know, and what is no fault of this log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Verified {
@@ -55,12 +60,6 @@ pub struct Finding {
     pub problem: String,
 }
 
-/// How long to wait for a store that a living call has locked.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The latest calls of an owner that are looked up; a store remembers a thousand.
-const LOOKED_UP: usize = 900;
-
 /// Most findings that are listed.
 const MOST_FINDINGS: usize = 100;
 
@@ -68,8 +67,9 @@ const MOST_FINDINGS: usize = 100;
 const MOST_CHECKED: usize = 4_096;
 
 /// Reads the log in `folder` from its first line to its last: numbers, hashes, side files, that each
-/// intent has one end, that the stores remember the calls that ended last, and that each fact which a
-/// model could see is explained by an entry before it. `progress` is told how many bytes were read.
+/// intent has one end, that the stores hold what the calls kept that ended last and no call that the log
+/// lacks, and that each fact which a model could see is explained by an entry before it. `progress` is
+/// told how many bytes were read. Nothing is made, moved or changed, whatever is found.
 ///
 /// # Errors
 ///
@@ -84,11 +84,16 @@ pub fn verify(
         verified: Verified::default(),
         prev: GENESIS.to_owned(),
         open: BTreeMap::new(),
-        ended: BTreeMap::new(),
+        acting: BTreeMap::new(),
+        kept: Kept::default(),
         facts: Facts::new(folder),
         checked: HashSet::new(),
         is_astray: false,
     };
+    // Before the log: each call that a store holds by now has its intent there.
+    if let Some(stores) = stores {
+        check.kept.look(stores);
+    }
     let mut lines = RawLines::from(folder, 0)?;
     while let Some(raw) = lines.next()? {
         check.line(&raw)?;
@@ -106,8 +111,10 @@ struct Check<'a> {
     prev: String,
     /// Intents that have no end yet.
     open: BTreeMap<String, Intent>,
-    /// The latest that have one, by their stores.
-    ended: BTreeMap<Option<Owner>, VecDeque<Ended>>,
+    /// Calls that let something out and have neither an intent nor an end, with the line of their first act.
+    acting: BTreeMap<String, u64>,
+    /// What the stores have to hold.
+    kept: Kept,
     /// What a model could see.
     facts: Facts,
     /// Side files that are whole.
@@ -120,12 +127,7 @@ struct Check<'a> {
 struct Intent {
     line: u64,
     owner: Option<Owner>,
-}
-
-#[derive(PartialEq, Eq, Clone, Copy)]
-enum End {
-    Done,
-    Void,
+    kept: Option<Body>,
 }
 
 impl Check<'_> {
@@ -160,7 +162,7 @@ impl Check<'_> {
                 if line.prev != self.prev {
                     self.find(place, "the line does not follow the one before; lines are missing or were exchanged");
                 }
-                self.entry(place, line.entry);
+                self.entry(place, line.at, line.entry);
             }
         }
         if let Some(said) = Said::read(raw.text) {
@@ -178,29 +180,41 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, place: u64, entry: Entry) {
+    fn entry(&mut self, place: u64, at: i64, entry: Entry) {
         match entry {
-            Entry::Call { about, result, .. } => {
+            Entry::Call { call, about, result, .. } => {
                 self.verified.calls += 1;
+                self.acting.remove(&call);
                 self.bodies(place, &about, result.as_ref());
             }
             Entry::Intent { call, about, result, .. } => {
                 self.verified.calls += 1;
+                self.acting.remove(&call);
                 self.bodies(place, &about, Some(&result));
-                let owner = about.feature.zip(about.root);
+                let owner = about.feature.clone().zip(about.root.clone());
                 let owner = owner.map(|(feature, root)| Owner { feature, root });
-                let is_known = self.has_ended(&call);
-                if self.open.insert(call.clone(), Intent { line: place, owner }).is_some()
-                    || is_known
-                {
+                self.kept.intent(&call);
+                let is_known = self.kept.has_ended(&call);
+                let intent = Intent { line: place, owner, kept: about.kept };
+                if self.open.insert(call.clone(), intent).is_some() || is_known {
                     self.find(place, format!("the call `{call}` has two intents"));
                 }
             }
-            Entry::Done { call, .. } => self.end(place, call, End::Done),
-            Entry::Void { call, .. } => self.end(place, call, End::Void),
+            Entry::Done { call, .. } => self.end(place, at, call, End::Done),
+            Entry::Void { call, .. } => self.end(place, at, call, End::Void),
+            Entry::Store { feature, root, change } => {
+                self.kept.store(&Owner { feature, root }, &change);
+            }
             Entry::Catalog { features, .. } => self.catalog(place, &features),
-            Entry::Act { .. } => self.verified.acts += 1,
-            Entry::Open { format, .. } if format > FORMAT => {
+            Entry::Act { call, begun, .. } => {
+                self.verified.acts += 1;
+                if let Some(about) = begun {
+                    self.bodies(place, &about, None);
+                    self.acting.insert(call, place);
+                }
+            }
+            Entry::Open { instance, format, .. } if format <= FORMAT => self.kept.opened(instance),
+            Entry::Open { format, .. } => {
                 self.find(place, format!("the log has the format {format}, and {FORMAT} is the newest that is known here"));
             }
             Entry::Unknown => self.verified.unknown += 1,
@@ -224,12 +238,12 @@ impl Check<'_> {
             Entry::Decision { event, hooks, decision, .. } => {
                 self.body(place, &event);
                 self.body(place, &decision);
-                for made in hooks.iter().filter_map(|hook| hook.decision.as_ref()) {
-                    self.body(place, made);
+                for hook in &hooks {
+                    self.acting.remove(&hook.call);
+                    hook.decision.iter().for_each(|made| self.body(place, made));
                 }
             }
             Entry::Permission { .. }
-            | Entry::Open { .. }
             | Entry::Cut { .. }
             | Entry::Session(_)
             | Entry::Resumed(_)
@@ -263,13 +277,9 @@ impl Check<'_> {
         }
     }
 
-    fn has_ended(&self, call: &str) -> bool {
-        self.ended.values().flatten().any(|ended| ended.call == call)
-    }
-
-    fn end(&mut self, place: u64, call: String, end: End) {
+    fn end(&mut self, place: u64, at: i64, call: String, end: End) {
         let Some(intent) = self.open.remove(&call) else {
-            return match self.has_ended(&call) {
+            return match self.kept.has_ended(&call) {
                 true => self.find(place, format!("the call `{call}` ends twice")),
                 false => self.find(place, format!("the call `{call}` ends and has no intent")),
             };
@@ -277,11 +287,8 @@ impl Check<'_> {
         if end == End::Done {
             self.verified.committed += 1;
         }
-        let ended = self.ended.entry(intent.owner).or_default();
-        if ended.len() == LOOKED_UP {
-            ended.pop_front();
-        }
-        ended.push_back(Ended { line: intent.line, call, end });
+        let Intent { line, owner, kept } = intent;
+        self.kept.ended(owner, Ended { line, at, call, end, kept });
     }
 
     fn bodies(&mut self, place: u64, about: &CallEntry, result: Option<&Body>) {
@@ -316,61 +323,31 @@ impl Check<'_> {
 
     fn finish(&mut self, stores: Option<&Stores>) {
         let mut problems = Vec::new();
-        for (call, intent) in &self.open {
-            let instance = call.rsplit_once('-').map_or("", |(instance, _)| instance);
-            if is_alive(self.folder, instance) {
+        let intents = self.open.iter().map(|(call, intent)| (call, intent.line));
+        for (call, line) in intents.chain(self.acting.iter().map(|(call, line)| (call, *line))) {
+            if is_alive(self.folder, instance_of(call)) {
                 self.verified.open += 1;
             } else {
-                let problem =
-                    format!("the call `{call}` has no end; open the log once to bring it to one");
-                problems.push((intent.line, problem));
+                let problem = format!(
+                    "the call `{call}` has no end; the next `peasy call` or `peasy serve` brings it to one"
+                );
+                problems.push((line, problem));
             }
         }
-        for (owner, calls) in &mut self.ended {
-            if let (Some(stores), Some(owner)) = (stores, owner) {
-                let calls = calls.make_contiguous();
-                calls.sort_by_key(|call| call.line);
-                compare(stores, owner, calls, &mut problems);
-            }
+        if let Some(stores) = stores {
+            let found = self.kept.compare(stores, self.folder);
+            self.verified.stores = found.stores;
+            self.verified.notes = found.notes;
+            problems.extend(found.problems);
         }
+        problems.sort();
         for (line, problem) in problems {
             self.find(line, problem);
         }
     }
 }
 
-/// An intent that has its end.
-struct Ended {
-    line: u64,
-    call: String,
-    end: End,
-}
-
-/// Holds the ends of an owner's calls, in their order, against what its store remembers: no void
-/// call, and of those that are done the latest without a gap.
-fn compare(stores: &Stores, owner: &Owner, calls: &[Ended], problems: &mut Vec<(u64, String)>) {
-    let mut knows_older = false;
-    for ended in calls {
-        let Ended { line, call, end } = ended;
-        let known = match stores.committed(owner, call, Instant::now() + PATIENCE) {
-            Ok(known) => known.is_some(),
-            Err(error) => {
-                let problem = format!("the store of `{}` cannot be asked: {error}", owner.feature);
-                return problems.push((*line, problem));
-            }
-        };
-        let feature = &owner.feature;
-        match (end, known) {
-            (End::Void, true) => problems.push((
-                *line,
-                format!("the call `{call}` is void, and the store of `{feature}` holds it"),
-            )),
-            (End::Done, false) if knows_older => problems.push((
-                *line,
-                format!("the call `{call}` is done, and the store of `{feature}` lacks it"),
-            )),
-            (End::Done, known) => knows_older |= known,
-            (End::Void, false) => (),
-        }
-    }
+/// The process that a call is one of.
+pub(super) fn instance_of(call: &str) -> &str {
+    call.rsplit_once('-').map_or("", |(instance, _)| instance)
 }
