@@ -116,7 +116,7 @@ impl Process {
         Ok(process)
     }
 
-    fn group(&self) -> std::sync::MutexGuard<'_, Group> {
+    fn group(&self) -> MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

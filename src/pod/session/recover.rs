@@ -162,6 +162,9 @@ impl Dead {
     }
 }
 
+/// How the lines are written that leave something open until another comes.
+const OPENING: [&str; 2] = [r#""kind":"act""#, r#""kind":"intent""#];
+
 /// What a call left open.
 enum Open {
     /// An intent, and whose store it meant.
@@ -180,11 +183,12 @@ fn open_calls(
     let prefix = format!("{instance}-");
     let mut lines = RawLines::from(folder, begin)?;
     while let Some(raw) = lines.next()? {
-        // Only lines of its calls are read, and only whole ones.
-        let Some(text) = std::str::from_utf8(raw.text).ok().filter(|text| text.contains(&prefix))
-        else {
-            continue;
-        };
+        // Only lines of its calls are read, and only whole ones; and of those, as long as nothing is open,
+        // none that opens nothing. A key of a call's input that looks like it is read for nothing.
+        let opens =
+            |text: &&str| !open.is_empty() || OPENING.iter().any(|kind| text.contains(kind));
+        let text = std::str::from_utf8(raw.text).ok().filter(opens);
+        let Some(text) = text.filter(|text| text.contains(&prefix)) else { continue };
         match serde_json::from_str::<Line>(text).map(|line| line.entry) {
             Ok(Entry::Act { call, begun: Some(about), .. }) if call.starts_with(&prefix) => {
                 open.insert(call, Open::Act(about));
