@@ -316,7 +316,11 @@ fn said(entry: &Entry) -> String {
             let from = begin.parent.as_ref().map_or_else(String::new, |parent| {
                 format!(", from line {} of {}", parent.line, safe(&parent.session))
             });
-            format!("session {} of {}{from}", safe(&begin.session), safe(&begin.front))
+            let by = begin.spawned.as_ref().map_or_else(String::new, |by| {
+                let (call, session) = (safe(&by.call), safe(&by.session));
+                format!(", started by {} in the call {call} of {session}", by.feature)
+            });
+            format!("session {} of {}{from}{by}", safe(&begin.session), safe(&begin.front))
         }
         Entry::Resumed(resumed) => format!("resumed by {}", safe(&resumed.front)),
         Entry::Instructions(said) => format!("{} {}", name("instructions"), short(&said.text)),

@@ -231,6 +231,16 @@ impl SessionLog {
         &self.folder
     }
 
+    /// The name of the session: that of its folder.
+    pub fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// When lines have to be on the disk.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     /// The name of this process in the log.
     pub fn instance(&self) -> &str {
         &self.instance
