@@ -14,7 +14,7 @@ use peasy::pod::session::{Entry, lines};
 use peasy::pod::{Features, OnRecord, Pod, PodOptions, Responder, SubTurn};
 use peasy::script::runtime::{Location, ScriptRuntime};
 use peasy::store::Durability;
-use peasy::workspace::replay::{Replayer, Verdict};
+use peasy::workspace::replay::{Replayed, Replayer, Verdict};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -196,6 +196,20 @@ fn grants_are_narrowed_and_never_more() {
     let refused = world.call("spawn_pod", json!({ "grants": ["exec"] }));
     assert_eq!(refused, "pod/terms");
     assert_eq!(world.call("may", json!({})), "true true true", "the parent has what it had");
+
+    // Run again, a call of a sub-pod has the grants that it had.
+    let sessions = world.folder.path().join("state/session");
+    drop(world.pod);
+    let mut replayed = 0;
+    for session in ["s.pod-1", "s.pod-2", "s.pod-3", "s.pod-4"] {
+        let take = |one: Replayed| {
+            let was_refused = one.feature.is_none();
+            assert!(was_refused || one.verdict == Verdict::Same, "{session}: {one:?}");
+            replayed += usize::from(!was_refused);
+        };
+        Replayer::new(&sessions.join(session)).all(take, &mut |_| ()).expect("it can be read");
+    }
+    assert_eq!(replayed, 6);
 }
 
 const DELEGATES: &str = r#"//! @request store

@@ -3,10 +3,13 @@
 use peasy::diagnostic::Diagnostic;
 use peasy::feature::catalog::CallOptions;
 use peasy::feature::grant::HostPolicy;
+use peasy::feature::hook_event::TurnEnd;
 use peasy::feature::id::FeatureSource;
 use peasy::feature::registry::FeatureRegistryBuilder;
 use peasy::limit::Limits;
-use peasy::pod::session::{About, Answered, Asked, Content, Reason, Session, transcript, verify};
+use peasy::pod::session::{
+    About, Answered, Asked, Content, Entry, Reason, Session, transcript, verify,
+};
 use peasy::pod::{Features, OnRecord, Pod, PodOptions};
 use peasy::script::runtime::{Location, ScriptRuntime};
 use peasy::store::Durability;
@@ -129,7 +132,7 @@ fn pod(folder: &Path) -> Pod {
     let script = outcome.script.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
     let (id, tree) = (script.descriptor.id.clone(), Arc::clone(&script.tree));
     let mut policy = HostPolicy::new();
-    for capability in ["notify:model", "fs:read=**", "exec=echo"] {
+    for capability in ["notify:model", "fs:read=**", "exec=echo", "memory", "workitem"] {
         policy = policy.grant(id.clone(), capability.parse().expect("a capability"));
     }
     let on_record = OnRecord {
@@ -196,6 +199,89 @@ fn a_record_that_says_something_else_differs() {
         "{verdicts:?}"
     );
     assert_eq!(verdicts[2..], ["mixed same", "refuse same", "guard same", "guard same"]);
+}
+
+const WATCHFUL: &str = r#"//! @request store
+//! @request memory
+//! @request workitem
+//! @request fs:read=**
+//! @request notify:model
+
+/// Act.
+/// @tool
+/// @param text string
+/// @returns string
+fn act(text) { text }
+
+/// @hook pre_tool_call
+fn limited(event) {
+    if store::get("blocked") == event.args.text { return deny(`since ${time::iso(time::now())}`); }
+    if memory::recall("careful") != [] { return ask("Really?"); }
+}
+
+/// @hook post_tool_call
+fn counted(event) { store::incr("results"); notify::model(`${store::get("results")} so far`); }
+
+/// @hook turn_end
+fn torn(event) { throw fs::read("a.txt") + workitem::list().len() }
+
+/// Block a text.
+/// @tool
+/// @param text string
+fn block(text) { store::set("blocked", text); memory::remember("be careful"); }
+"#;
+
+/// A hook is recorded with what it read: those that only looked, that kept something, and that failed.
+#[test]
+fn hooks_that_read_are_run_again_from_the_log_alone() {
+    let place = Place::new();
+    fs::write(place.path().join("counter.rhai"), WATCHFUL).expect("a feature");
+    let options = CallOptions::default;
+    let pod = pod(place.path());
+    assert_eq!(call(&pod, "act", json!({ "text": "a" })), Ok(json!("a")));
+    call(&pod, "block", json!({ "text": "a" })).expect("it is kept");
+    let denied = call(&pod, "act", json!({ "text": "a" })).expect_err("it is blocked");
+    assert!(denied.contains("since 2"), "{denied}");
+    let asked = call(&pod, "act", json!({ "text": "b" })).expect_err("a person is asked");
+    assert!(asked.contains("Really?"), "{asked}");
+    pod.turn_end(&TurnEnd::default(), options());
+    drop(pod);
+    fs::remove_file(place.path().join("a.txt")).expect("the file is there");
+    fs::remove_dir_all(place.path().join("state/store")).expect("the stores are there");
+    let not_run = "act NotReplayable { why: \"it ended before it reached the feature";
+    let verdicts = place.verdicts();
+    let short = |verdict: &String| match verdict.starts_with(not_run) {
+        true => "act not run".to_owned(),
+        false => verdict.clone(),
+    };
+    let verdicts: Vec<_> = verdicts.iter().map(short).collect();
+    let expected = [
+        // Around the first call, and around what blocks.
+        "limited same",
+        "act same",
+        "counted same",
+        "limited same",
+        "block same",
+        "counted same",
+        // Denied and asked: by the hook, and by nothing else.
+        "limited same",
+        "act not run",
+        "limited same",
+        "act not run",
+        "torn same",
+    ];
+    assert_eq!(verdicts, expected);
+    // Of one, by its id: what it read then is what it reads now.
+    let lines = peasy::pod::session::lines(&place.folder()).expect("the log");
+    let mut hooks = lines.filter_map(|line| match line.expect("a line").0.entry {
+        Entry::Decision { hooks, .. } => hooks.into_iter().next(),
+        _ => None,
+    });
+    let denied =
+        hooks.find(|hook| format!("{:?}", hook.decision).contains("deny")).expect("one denied");
+    let output = place.peasy(&["replay", &denied.call]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("same") && text.contains("since 2"), "{text}");
 }
 
 /// What an edit would have changed: the edit, and for each call of the history what is said of it.

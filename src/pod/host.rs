@@ -715,6 +715,8 @@ struct State {
     store: StoreState,
     commons: Leased,
     journal: Journal,
+    /// What a hook got that staged nothing, for the line of its event.
+    told: Option<Body>,
 }
 
 struct Begun {
@@ -806,6 +808,23 @@ impl PodTransaction {
         })
     }
 
+    /// What a hook got from its host, where the line of its event has to say it: where it staged nothing,
+    /// or failed.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn heard_of_hook(&self) -> Result<Option<Body>, LogError> {
+        let (told, journal) = {
+            let mut state = self.state();
+            (state.told.take(), std::mem::take(&mut state.journal))
+        };
+        match (told, journal.into_values().0) {
+            (Some(told), _) => Ok(Some(told)),
+            (None, heard) => heard.map(|heard| self.shared.log.body(&heard)).transpose(),
+        }
+    }
+
     /// What was called, and what it got.
     fn about(&self) -> Result<CallEntry, LogError> {
         let (mut about, journal) = {
@@ -863,7 +882,7 @@ impl PodTransaction {
 impl State {
     fn new(about: CallEntry) -> Self {
         let (commons, journal) = Default::default();
-        Self { about, begun: None, store: StoreState::Untouched, commons, journal }
+        Self { about, begun: None, store: StoreState::Untouched, commons, journal, told: None }
     }
 
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
@@ -1024,7 +1043,10 @@ impl Transaction for PodTransaction {
         let commons = std::mem::take(&mut state.commons);
         drop(state);
         match store {
-            StoreState::Untouched | StoreState::Closed if self.is_of_hook => Ok(()),
+            StoreState::Untouched | StoreState::Closed if self.is_of_hook => {
+                self.state().told = about.heard;
+                Ok(())
+            }
             StoreState::Leased(lease)
                 if self.is_of_hook
                     && !lease.is_changed()
@@ -1032,6 +1054,7 @@ impl Transaction for PodTransaction {
                     && ending.notices.is_empty() =>
             {
                 drop(lease);
+                self.state().told = about.heard;
                 Ok(())
             }
             StoreState::Leased(lease)

@@ -17,7 +17,9 @@ use super::session::{About, Session, lines, sessions};
 use super::sink::Bus;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::call::Cancel;
+use crate::feature::capability::Capability;
 use crate::feature::catalog::Catalog;
+use crate::feature::grant::GrantSet;
 use crate::feature::subpod::{
     MOST_NAME, Narrowing, PodAnswer, PodAsk, SpawnTerms, SubPodState, Working,
 };
@@ -78,6 +80,8 @@ pub struct SubTurn<'a> {
 pub(super) struct SubPods {
     tree: Arc<Tree>,
     depth: usize,
+    /// What the pod itself was left of the grants of tools; `None` is all.
+    grants: Option<Vec<Capability>>,
     live: Mutex<Live>,
 }
 
@@ -111,11 +115,16 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl SubPods {
     /// For a pod that is nobody's sub-pod.
     pub fn of_root(current: Arc<Current>) -> Self {
-        Self::new(Arc::default(), 0, current)
+        Self::new(Arc::default(), 0, None, current)
     }
 
-    fn new(tree: Arc<Tree>, depth: usize, latest: Arc<Current>) -> Self {
-        Self { tree, depth, live: Mutex::new(Live { latest, pods: BTreeMap::new() }) }
+    fn new(
+        tree: Arc<Tree>,
+        depth: usize,
+        grants: Option<Vec<Capability>>,
+        latest: Arc<Current>,
+    ) -> Self {
+        Self { tree, depth, grants, live: Mutex::new(Live { latest, pods: BTreeMap::new() }) }
     }
 
     pub fn set_responder(&self, responder: Arc<dyn Responder>) {
@@ -280,16 +289,17 @@ impl SubPods {
         check_name(name)?;
         let latest = Arc::clone(&self.live().latest);
         check_tools(&latest.catalog, &terms.scope)?;
+        let scope = self.bounded(&terms.scope);
         let id = new_id(shared, name)?;
         let session = session_of(shared, &id);
         self.does(asker, PodDeed::Spawn, &session)?;
-        let pod = self.pod_below(shared, &latest, &session, &terms.scope)?;
+        let pod = self.pod_below(shared, &latest, &session, &scope)?;
         let spawned = Spawned {
             session: shared.log.name(),
             call: asker.call.to_owned(),
             feature: asker.owner.feature.clone(),
             root: asker.owner.root.clone(),
-            scope: terms.scope.clone(),
+            scope: scope.clone(),
         };
         let about = About { front: FRONT.to_owned(), agent: None };
         let log = Arc::clone(pod.log());
@@ -301,7 +311,6 @@ impl SubPods {
             Ok(session)
         });
         let record = begun.map_err(|error| error.diagnostic())?;
-        let scope = terms.scope.clone();
         self.keep(SubPod::new(id, asker.owner.clone(), pod, record, scope, place), &latest)
     }
 
@@ -328,6 +337,18 @@ impl SubPods {
         self.keep(SubPod::new(id, asker.owner.clone(), pod, record, scope, place), &latest)
     }
 
+    /// What is on record as the most that a sub-pod has: no grant more than its parent, so that its record
+    /// alone tells.
+    fn bounded(&self, scope: &Narrowing) -> Narrowing {
+        let grants = match (&self.grants, &scope.grants) {
+            (Some(own), Some(given)) => {
+                Some(GrantSet::of(own.iter().cloned()).narrowed(given).iter().cloned().collect())
+            }
+            (own, given) => given.clone().or_else(|| own.clone()),
+        };
+        Narrowing { tools: scope.tools.clone(), grants }
+    }
+
     fn place(&self) -> Result<Place, Diagnostic> {
         Place::take(&self.tree).ok_or_else(|| {
             let message = format!("{MOST_SUB_PODS} sub-pods live already, and no more may");
@@ -342,7 +363,8 @@ impl SubPods {
         session: &str,
         scope: &Narrowing,
     ) -> Result<Pod, Diagnostic> {
-        let below = |current| Self::new(Arc::clone(&self.tree), self.depth + 1, current);
+        let grants = scope.grants.clone();
+        let below = |current| Self::new(Arc::clone(&self.tree), self.depth + 1, grants, current);
         Pod::below(shared, of, session, scope, below).map_err(|error| error.diagnostic())
     }
 

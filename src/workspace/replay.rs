@@ -13,9 +13,11 @@ use crate::feature::heard::{Heard, Held, Told};
 use crate::feature::id::FeatureId;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::secret::SecretText;
+use crate::feature::subpod::Narrowing;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::Limits;
 use crate::pod::session::entry::{CallEntry, FeatureEntry};
+use crate::pod::session::said::Begin;
 use crate::pod::session::{Body, Entry, LogError, lines, load};
 use crate::script::runtime::{RuntimeError, ScriptFeature, ScriptRuntime};
 use crate::script::source::Pinned;
@@ -150,6 +152,8 @@ pub struct Replayer {
     ready: HashMap<String, Result<Arc<Catalog>, String>>,
     /// What runs in the place of the recorded feature.
     edited: Option<Arc<ScriptFeature>>,
+    /// What its parent left a sub-pod of the grants of tools.
+    narrowing: Narrowing,
 }
 
 impl Replayer {
@@ -161,6 +165,7 @@ impl Replayer {
             features: None,
             ready: HashMap::new(),
             edited: None,
+            narrowing: Narrowing::default(),
         }
     }
 
@@ -266,6 +271,9 @@ impl Replayer {
                     self.catalogs.insert(n, features);
                     catalog = Some(n);
                 }
+                Entry::Session(Begin { spawned: Some(spawned), .. }) => {
+                    self.narrowing = Narrowing { tools: None, ..spawned.scope };
+                }
                 Entry::Decision { call, event, now, seed, hooks, decision, .. } => {
                     let decision = load(&self.folder, &decision)?;
                     if decision["decision"] == "rewrite" {
@@ -285,7 +293,7 @@ impl Replayer {
                             seed: Some(seed),
                             answers: Vec::new(),
                             catalog,
-                            heard: None,
+                            heard: hook.heard,
                             kept: None,
                         };
                         act(
@@ -501,7 +509,7 @@ impl Replayer {
             policy = policy.grant(id.clone(), capability.clone());
         }
         let plan = FeatureRegistryBuilder::new(policy).limits(limits).shared_module(feature).plan();
-        Ok(Ok(Arc::new(plan.into_catalog())))
+        Ok(Ok(Arc::new(plan.into_catalog().narrowed(&self.narrowing))))
     }
 
     fn run(

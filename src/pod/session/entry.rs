@@ -252,6 +252,12 @@ pub struct Decided {
     pub notices: Vec<String>,
     /// What it cost.
     pub receipt: Receipt,
+    /// What it got from its host that the event does not decide, a [`Heard`]; left out where that is
+    /// nothing, and where it stands with its intent.
+    ///
+    /// [`Heard`]: crate::feature::heard::Heard
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Body>,
 }
 
 /// A feature of a catalog.

@@ -224,7 +224,7 @@ impl Check<'_> {
             Entry::Decision { event, hooks, decision, .. } => {
                 self.body(place, &event);
                 self.body(place, &decision);
-                for made in hooks.iter().filter_map(|hook| hook.decision.as_ref()) {
+                for made in hooks.iter().flat_map(|hook| [&hook.decision, &hook.heard]).flatten() {
                     self.body(place, made);
                 }
             }
