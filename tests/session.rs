@@ -368,7 +368,31 @@ fn people_look_at_sessions() {
     let id = exported.as_array().and_then(|all| all.iter().find(|one| one["kind"] == "intent"));
     let id = id.and_then(|one| one["call"].as_str()).expect("a call").to_owned();
     assert!(said(&["replay", &id]).contains("same"));
-    assert_eq!(place.peasy(&["replay", "nobody-1"]).status.code(), Some(2));
+    // What is not there is named, and what there is.
+    let refused = |arguments: &[&str]| {
+        let output = place.peasy(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let text = refused(&["replay", "nobody-1"]);
+    assert!(text.contains("there is no session `nobody-1`, and no recorded call"), "{text}");
+    assert!(text.contains(&format!("`{id}` (add)")), "{text}");
+    assert!(text.contains("there are the sessions `default`"), "{text}");
+    let text = refused(&["replay", "defautl", "--calls"]);
+    assert!(
+        text.contains("no session `defautl`") && text.contains("the session `default`?"),
+        "{text}"
+    );
+    let text = refused(&["replay", &id, "--session", "other"]);
+    assert!(text.contains("there is no session `other`"), "{text}");
+    let text = refused(&["replay", "nobody-1", "--session", "default"]);
+    assert!(text.contains("the session `default` holds no call `nobody-1`"), "{text}");
+    let nobody = TempDir::new().expect("a folder for the test");
+    let mut empty = Command::new(env!("CARGO_BIN_EXE_peasy"));
+    empty.args(["replay", "nobody-1"]).env_clear().env("HOME", nobody.path());
+    let output = empty.output().expect("the command runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("`nobody-1`") && text.contains("nothing is on record yet"), "{text}");
     assert_eq!(place.peasy(&["log", "show", "--session", "../x"]).status.code(), Some(2));
     // A message that was changed.
     let log = place.folder().join("log.jsonl");
