@@ -284,6 +284,91 @@ fn hooks_that_read_are_run_again_from_the_log_alone() {
     assert!(output.status.success() && text.contains("same") && text.contains("since 2"), "{text}");
 }
 
+const TELLING: &str = r#"//! @request store
+//! @request notify:model
+
+/// Say it again.
+/// @tool
+/// @param text string
+/// @returns string
+fn say(text) { store::set("said", text); notify::model(`said ${text}`); text }
+
+/// How long it is.
+/// @tool
+/// @param text string
+/// @returns int
+fn length(text) { text.len() }
+
+/// Fail with it.
+/// @tool
+/// @param text string
+fn refuse(text) { fail(`not ${text}`) }
+
+/// A key that stands in the feature is part of it.
+/// @tool
+/// @returns bool
+fn is_mine(text) { text == "AKIAQ3X7Q3X7Q3X7Q3X7" }
+
+/// @hook pre_tool_call tools=length
+fn seen(event) { diagnose("info", `asked with ${event.args.text}`); }
+"#;
+
+#[test]
+fn no_log_holds_a_key_that_is_known_by_its_shape_and_what_was_taken_out_is_marked() {
+    let place = Place::new();
+    fs::write(place.path().join("counter.rhai"), TELLING).expect("a feature");
+    let key = format!("ghp_{}", "aB3x".repeat(9));
+    let long = format!("{} {key}", "x".repeat(5_000));
+    let pod = pod(place.path());
+    let session = Session::begin(Arc::clone(pod.log()), &about()).expect("it begins");
+    session.append_user(&json!(format!("Use {key}."))).expect("a fact");
+    session.append_user(&json!("Use nothing.")).expect("a fact");
+    assert_eq!(call(&pod, "say", json!({ "text": key })), Ok(json!(key)), "who calls sees it");
+    assert_eq!(call(&pod, "say", json!({ "text": long })), Ok(json!(long)));
+    assert_eq!(call(&pod, "length", json!({ "text": key })), Ok(json!(40)));
+    assert!(call(&pod, "refuse", json!({ "text": key })).is_err());
+    assert_eq!(call(&pod, "is_mine", json!({ "text": "AKIA" })), Ok(json!(false)));
+    drop((session, pod));
+    let held = |folder: PathBuf| -> Vec<String> {
+        let files =
+            fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path());
+        let texts = files.filter(|path| path.is_file()).map(fs::read_to_string);
+        texts.map(|text| text.expect("text")).collect()
+    };
+    for text in held(place.folder()).into_iter().chain(held(place.folder().join("bodies"))) {
+        assert!(!text.contains(&key), "{text}");
+    }
+    let verified = verify(&place.folder(), None, &mut |_| ()).expect("it can be read");
+    assert!(verified.is_sound(), "{:?}", verified.findings);
+    // What only passes a key on is run again as it was; of what looks into it, it is said.
+    let verdicts = place.verdicts();
+    let words: Vec<_> =
+        verdicts.iter().map(|one| one.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        words,
+        [
+            "say same",
+            "say same",
+            "seen same",
+            "length NotReplayable",
+            "refuse same",
+            "is_mine same"
+        ],
+        "{verdicts:?}"
+    );
+    assert!(verdicts[3].contains("a secret was taken out of its record"), "{verdicts:?}");
+    let messages = transcript(&place.folder(), None).expect("it can be read");
+    let messages: Vec<_> = messages.map(|message| message.expect("a message")).collect();
+    assert_eq!(messages.iter().map(|one| one.redacted).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        messages[0].content,
+        Content::User { content: json!("Use [redacted: GitHub token].") }
+    );
+    let shown = place.peasy(&["replay"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("a secret was taken out of it"), "{shown}");
+}
+
 /// What an edit would have changed: the edit, and for each call of the history what is said of it.
 const EDITS: [(&str, &str, [&str; 6]); 5] = [
     ("`now ${n}`", "`it is ${n}`", ["Differs", "Differs", "Same", "Same", "Same", "Same"]),

@@ -375,8 +375,8 @@ fn word_of(value: &impl Serialize) -> String {
 
 fn short(body: &Body) -> String {
     let text = match body {
-        Body::Value(Value::String(text)) => text.clone(),
-        Body::Value(value) => value.to_string(),
+        Body::Value(Value::String(text)) | Body::Redacted(Value::String(text)) => text.clone(),
+        Body::Value(value) | Body::Redacted(value) => value.to_string(),
         Body::File { bytes, .. } => return paint(DIM, format_args!("[{bytes} bytes]")),
     };
     let mut shown: String = text.chars().take(SHOWN).collect();

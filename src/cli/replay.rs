@@ -202,7 +202,8 @@ fn say_message(message: &Message, output: &mut Output) {
         Content::Summary { text, .. } => ("summary", text.clone()),
     };
     let place = message.session.as_ref().map_or_else(String::new, |name| safe(name) + ":");
-    let because = format!("{place}{} — {}", message.line, safe(&message.because));
+    let redacted = if message.redacted { ", and a secret was taken out of it" } else { "" };
+    let because = format!("{place}{} — {}{redacted}", message.line, safe(&message.because));
     output.say(format_args!("{} {}", paint(BOLD, role), paint(DIM, because)));
     text.lines().for_each(|line| output.say(format_args!("  {}", safe(line))));
 }

@@ -680,15 +680,15 @@ fn write_features(
             feature: feature.id().clone(),
             root,
             digest,
-            descriptor: log.body_above(&descriptor, REPEATED)?,
-            source: source.map(|source| log.body_above(&source(), REPEATED)).transpose()?,
+            descriptor: log.body_of_feature(&descriptor, REPEATED)?,
+            source: source.map(|source| log.body_of_feature(&source(), REPEATED)).transpose()?,
             grants: feature.grants().iter().cloned().collect(),
             limits: unusual(feature.limits(), &usual),
         })
     });
     let features = entries.collect::<Result<Vec<_>, LogError>>()?;
     let features = serde_json::to_value(features).unwrap_or_default();
-    log.body_above(&features, REPEATED)
+    log.body_of_feature(&features, REPEATED)
 }
 
 /// Descriptors, sources and the list of them are the same from one opening to the next: what is longer

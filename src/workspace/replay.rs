@@ -11,6 +11,7 @@ use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::grant::HostPolicy;
 use crate::feature::heard::{Heard, Held, Told};
 use crate::feature::id::FeatureId;
+use crate::feature::redact::shape;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::secret::SecretText;
 use crate::feature::subpod::Narrowing;
@@ -115,6 +116,23 @@ pub struct Came {
     pub kept: Map<String, Value>,
 }
 
+impl Came {
+    /// Takes out the keys that are known by their shape, as before anything is written.
+    fn clean(&mut self) {
+        let text = |text: &mut String| {
+            if let Some(clean) = shape::without(text) {
+                *text = clean;
+            }
+        };
+        self.result = self.result.take().map(shape::cleaned);
+        self.failure.iter_mut().for_each(|(_, message)| text(message));
+        self.notices.iter_mut().for_each(text);
+        if let Value::Object(kept) = shape::cleaned(std::mem::take(&mut self.kept).into()) {
+            self.kept = kept;
+        }
+    }
+}
+
 /// Codes of ends that no record decides: they hang on the machine, the caller or the disk.
 const CIRCUMSTANCES: [&str; 6] =
     ["limit/time", "call/cancelled", "limit/in-flight", "store/busy", "log/full", "log/failed"];
@@ -124,6 +142,10 @@ const MOST_ENDED: usize = 1_024;
 
 /// Of a call whose arguments were exchanged.
 const REWRITTEN: &str = "a hook gave it other arguments than it was called with";
+
+/// Of a call whose record is not all that there was.
+const REDACTED: &str =
+    "a secret was taken out of its record, and what comes of it without is something else";
 
 /// A recorded call.
 struct Recorded {
@@ -139,6 +161,14 @@ struct Recorded {
     is_of_event: bool,
     /// Why what ran is not what was called.
     astray: Option<&'static str>,
+}
+
+impl Recorded {
+    /// Whether a secret was taken out of what it was given, got or gave.
+    fn is_redacted(&self) -> bool {
+        let CallEntry { input, heard, kept, .. } = &self.about;
+        [heard, kept, &self.result].into_iter().flatten().chain([input]).any(Body::is_redacted)
+    }
 }
 
 /// Runs the calls of one log again.
@@ -364,6 +394,7 @@ impl Replayer {
     }
 
     fn replay(&mut self, recorded: Recorded) -> Result<Replayed, ReplayError> {
+        let is_redacted = recorded.is_redacted();
         let input = load(&self.folder, &recorded.about.input)?;
         let before = self.before(&recorded)?;
         let Recorded { call, line, at, about, is_of_event, astray, .. } = recorded;
@@ -407,9 +438,12 @@ impl Replayer {
         if is_of_event {
             after.notices.clear();
         }
+        // What is on record was cleaned; what comes of it now is as well.
+        after.clean();
         let verdict = match () {
             () if !asks.is_empty() => Verdict::Unknown { asks },
             () if after == replayed.before => Verdict::Same,
+            () if is_redacted => return not(REDACTED.to_owned()),
             () => Verdict::Differs,
         };
         Ok(Replayed { verdict, after: Some(after), ..replayed })
