@@ -28,6 +28,18 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// Makes one folder for its owner alone, where nothing has the name.
+///
+/// # Errors
+///
+/// The system refuses, or something has the name.
+pub(crate) fn make_new_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// Puts the whole new text into a file, or leaves the whole old one, whatever happens.
 ///
 /// # Errors

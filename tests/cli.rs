@@ -254,6 +254,32 @@ fn list_says_what_runs_and_why_not() {
     );
 }
 
+const REWRITER: &str = "//! Keeps calls short.
+//! @request store
+//! @request hook:pre_tool_call:rewrite
+
+/// Shorten a command.
+/// @hook pre_tool_call kind=shell tools=run_*,exec band=early
+fn shorten(event) {
+    store::incr(\"seen\");
+    if event.command.len() > 9 { return rewrite(#{ command: \"true\" }); }
+}
+
+/// @hook turn_end
+fn ended(event) { }
+";
+
+#[test]
+fn list_says_where_hooks_listen_and_what_they_may_use() {
+    let place = Place::with(&[("shorten.rhai", REWRITER)]);
+    pin!(
+        "hooks",
+        place.run(&["list", "shorten.rhai"]),
+        place.run(&["list", "shorten.rhai", "--grant", "hook:pre_tool_call:rewrite"]),
+        place.run(&["list", "shorten.rhai", "--json"]),
+    );
+}
+
 #[test]
 fn a_project_waits_for_trust() {
     let place = Place::with(&[

@@ -18,11 +18,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 34] = [
+const FAMILIES: [&str; 35] = [
     "bridge",
     "ask",
     "background",
     "permission",
+    "pod",
     "config",
     "exec",
     "fs",

@@ -101,6 +101,81 @@ fn scripts_and_tools_of_other_servers_are_served_together() {
     assert_eq!(user.run(&["log", "verify"]).0, Some(0));
 }
 
+/// Hooks of both points that a gateway has, which count how often they were asked.
+const GUARD: &str = r#"//! @request store
+//! @request hook:pre_tool_call:rewrite
+//! @request hook:post_tool_call:replace
+
+/// @hook pre_tool_call kind=mcp
+fn before(event) {
+    store::incr("before");
+    if event.args.text == "stop" { return deny("not these words"); }
+    if event.args.text == "other" { return rewrite(#{ text: "a b c d" }); }
+    if event.args.text == "person" { return ask("May it be counted?"); }
+}
+
+/// @hook post_tool_call kind=mcp
+fn after(event) {
+    store::incr("after");
+    if event.result.words == 2 { return replace(#{ words: 22 }); }
+}
+
+/// How often the hooks were asked.
+/// @tool
+/// @returns { before: int, after: int }
+fn asked() { #{ before: store::get("before", 0), after: store::get("after", 0) } }
+"#;
+
+#[test]
+fn every_point_fires_in_the_gateway_for_tools_of_other_servers() {
+    let user = User::new();
+    let remote = user.write("remote.rhai", REMOTE);
+    let guard = user.write("guard.rhai", GUARD);
+    let home = format!("HOME={}", user.path("elsewhere").display());
+    let peasy = env!("CARGO_BIN_EXE_peasy");
+    let added = user.run(&["mcp", "add", "far", "--env", &home, "--", peasy, "serve", &remote]);
+    assert_eq!(added.0, Some(0), "{}", added.2);
+    let powers = ["hook:pre_tool_call:rewrite", "hook:post_tool_call:replace"];
+    let granted = user.run(&[&["grant", &guard][..], &powers].concat());
+    assert_eq!(granted.0, Some(0), "{}", granted.2);
+
+    let mut client = Client::start(&mut user.peasy(&["serve", "--gateway", &guard]));
+    let mut count = |text: &str| {
+        let call = json!({ "name": "count_words", "arguments": { "text": text } });
+        let answer = client.ask("tools/call", call);
+        let said = answer["content"][0]["text"].as_str().unwrap_or_default().to_owned();
+        (answer["structuredContent"]["words"].clone(), said)
+    };
+    assert_eq!(count("one").0, json!(1));
+    assert_eq!(count("one two").0, json!(22), "the result was replaced");
+    assert_eq!(count("other").0, json!(4), "the arguments were rewritten");
+    let (words, said) = count("stop");
+    assert!(words.is_null() && said.contains("[user:guard] not these words"), "{said}");
+    let (words, said) = count("person");
+    assert!(words.is_null() && said.contains("May it be counted?"), "{said}");
+    let asked = client.ask("tools/call", json!({ "name": "asked", "arguments": {} }));
+    // A rewrite is held against the hooks that came before it, and there are none but its own.
+    assert_eq!(asked["structuredContent"], json!({ "before": 5, "after": 3 }));
+    drop(client.child.stdin.take());
+    client.child.wait().expect("it ends with its input");
+
+    // What was denied never reached the server: each call that did is an act.
+    let (_, log, _) = user.run(&["log", "show", "--json", "--last", "0"]);
+    let kinds = |kind: &str| log.lines().filter(|line| line.contains(kind)).count();
+    assert_eq!(kinds(r#""act":"bridge""#), 3, "{log}");
+    assert_eq!(kinds(r#""kind":"decision""#), 8, "{log}");
+    assert_eq!(user.run(&["log", "verify"]).0, Some(0));
+    // A permission holds as well, by the name that the tool goes by.
+    assert_eq!(user.run(&["permission", "deny", "count_*"]).0, Some(0));
+    let mut client = Client::start(&mut user.peasy(&["serve", "--gateway", &guard]));
+    let call = json!({ "name": "count_words", "arguments": { "text": "one" } });
+    let answer = client.ask("tools/call", call);
+    let said = answer["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(answer["isError"] == true && said.contains("[permission/denied]"), "{said}");
+    drop(client.child.stdin.take());
+    client.child.wait().expect("it ends with its input");
+}
+
 #[test]
 fn a_slow_server_holds_no_client_up_and_its_tools_come_when_it_is_there() {
     let user = User::new();

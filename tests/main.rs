@@ -26,6 +26,7 @@ mod journey;
 mod library;
 mod mcp;
 mod mistakes;
+mod pods;
 mod policy;
 mod reference;
 mod reload;

@@ -3,10 +3,13 @@
 use peasy::diagnostic::Diagnostic;
 use peasy::feature::catalog::CallOptions;
 use peasy::feature::grant::HostPolicy;
+use peasy::feature::hook_event::TurnEnd;
 use peasy::feature::id::FeatureSource;
 use peasy::feature::registry::FeatureRegistryBuilder;
 use peasy::limit::Limits;
-use peasy::pod::session::{About, Answered, Asked, Content, Reason, Session, transcript, verify};
+use peasy::pod::session::{
+    About, Answered, Asked, Content, Entry, Reason, Session, transcript, verify,
+};
 use peasy::pod::{Features, OnRecord, Pod, PodOptions};
 use peasy::script::runtime::{Location, ScriptRuntime};
 use peasy::store::Durability;
@@ -129,7 +132,7 @@ fn pod(folder: &Path) -> Pod {
     let script = outcome.script.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
     let (id, tree) = (script.descriptor.id.clone(), Arc::clone(&script.tree));
     let mut policy = HostPolicy::new();
-    for capability in ["notify:model", "fs:read=**", "exec=echo"] {
+    for capability in ["notify:model", "fs:read=**", "exec=echo", "memory", "workitem"] {
         policy = policy.grant(id.clone(), capability.parse().expect("a capability"));
     }
     let on_record = OnRecord {
@@ -196,6 +199,174 @@ fn a_record_that_says_something_else_differs() {
         "{verdicts:?}"
     );
     assert_eq!(verdicts[2..], ["mixed same", "refuse same", "guard same", "guard same"]);
+}
+
+const WATCHFUL: &str = r#"//! @request store
+//! @request memory
+//! @request workitem
+//! @request fs:read=**
+//! @request notify:model
+
+/// Act.
+/// @tool
+/// @param text string
+/// @returns string
+fn act(text) { text }
+
+/// @hook pre_tool_call
+fn limited(event) {
+    if store::get("blocked") == event.args.text { return deny(`since ${time::iso(time::now())}`); }
+    if memory::recall("careful") != [] { return ask("Really?"); }
+}
+
+/// @hook post_tool_call
+fn counted(event) { store::incr("results"); notify::model(`${store::get("results")} so far`); }
+
+/// @hook turn_end
+fn torn(event) { throw fs::read("a.txt") + workitem::list().len() }
+
+/// Block a text.
+/// @tool
+/// @param text string
+fn block(text) { store::set("blocked", text); memory::remember("be careful"); }
+"#;
+
+/// A hook is recorded with what it read: those that only looked, that kept something, and that failed.
+#[test]
+fn hooks_that_read_are_run_again_from_the_log_alone() {
+    let place = Place::new();
+    fs::write(place.path().join("counter.rhai"), WATCHFUL).expect("a feature");
+    let options = CallOptions::default;
+    let pod = pod(place.path());
+    assert_eq!(call(&pod, "act", json!({ "text": "a" })), Ok(json!("a")));
+    call(&pod, "block", json!({ "text": "a" })).expect("it is kept");
+    let denied = call(&pod, "act", json!({ "text": "a" })).expect_err("it is blocked");
+    assert!(denied.contains("since 2"), "{denied}");
+    let asked = call(&pod, "act", json!({ "text": "b" })).expect_err("a person is asked");
+    assert!(asked.contains("Really?"), "{asked}");
+    pod.turn_end(&TurnEnd::default(), options());
+    drop(pod);
+    fs::remove_file(place.path().join("a.txt")).expect("the file is there");
+    fs::remove_dir_all(place.path().join("state/store")).expect("the stores are there");
+    let not_run = "act NotReplayable { why: \"it ended before it reached the feature";
+    let verdicts = place.verdicts();
+    let short = |verdict: &String| match verdict.starts_with(not_run) {
+        true => "act not run".to_owned(),
+        false => verdict.clone(),
+    };
+    let verdicts: Vec<_> = verdicts.iter().map(short).collect();
+    let expected = [
+        // Around the first call, and around what blocks.
+        "limited same",
+        "act same",
+        "counted same",
+        "limited same",
+        "block same",
+        "counted same",
+        // Denied and asked: by the hook, and by nothing else.
+        "limited same",
+        "act not run",
+        "limited same",
+        "act not run",
+        "torn same",
+    ];
+    assert_eq!(verdicts, expected);
+    // Of one, by its id: what it read then is what it reads now.
+    let lines = peasy::pod::session::lines(&place.folder()).expect("the log");
+    let mut hooks = lines.filter_map(|line| match line.expect("a line").0.entry {
+        Entry::Decision { hooks, .. } => hooks.into_iter().next(),
+        _ => None,
+    });
+    let denied =
+        hooks.find(|hook| format!("{:?}", hook.decision).contains("deny")).expect("one denied");
+    let output = place.peasy(&["replay", &denied.call]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("same") && text.contains("since 2"), "{text}");
+}
+
+const TELLING: &str = r#"//! @request store
+//! @request notify:model
+
+/// Say it again.
+/// @tool
+/// @param text string
+/// @returns string
+fn say(text) { store::set("said", text); notify::model(`said ${text}`); text }
+
+/// How long it is.
+/// @tool
+/// @param text string
+/// @returns int
+fn length(text) { text.len() }
+
+/// Fail with it.
+/// @tool
+/// @param text string
+fn refuse(text) { fail(`not ${text}`) }
+
+/// A key that stands in the feature is part of it.
+/// @tool
+/// @returns bool
+fn is_mine(text) { text == "AKIAQ3X7Q3X7Q3X7Q3X7" }
+
+/// @hook pre_tool_call tools=length
+fn seen(event) { diagnose("info", `asked with ${event.args.text}`); }
+"#;
+
+#[test]
+fn no_log_holds_a_key_that_is_known_by_its_shape_and_what_was_taken_out_is_marked() {
+    let place = Place::new();
+    fs::write(place.path().join("counter.rhai"), TELLING).expect("a feature");
+    let key = format!("ghp_{}", "aB3x".repeat(9));
+    let long = format!("{} {key}", "x".repeat(5_000));
+    let pod = pod(place.path());
+    let session = Session::begin(Arc::clone(pod.log()), &about()).expect("it begins");
+    session.append_user(&json!(format!("Use {key}."))).expect("a fact");
+    session.append_user(&json!("Use nothing.")).expect("a fact");
+    assert_eq!(call(&pod, "say", json!({ "text": key })), Ok(json!(key)), "who calls sees it");
+    assert_eq!(call(&pod, "say", json!({ "text": long })), Ok(json!(long)));
+    assert_eq!(call(&pod, "length", json!({ "text": key })), Ok(json!(40)));
+    assert!(call(&pod, "refuse", json!({ "text": key })).is_err());
+    assert_eq!(call(&pod, "is_mine", json!({ "text": "AKIA" })), Ok(json!(false)));
+    drop((session, pod));
+    let held = |folder: PathBuf| -> Vec<String> {
+        let files =
+            fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path());
+        let texts = files.filter(|path| path.is_file()).map(fs::read_to_string);
+        texts.map(|text| text.expect("text")).collect()
+    };
+    for text in held(place.folder()).into_iter().chain(held(place.folder().join("bodies"))) {
+        assert!(!text.contains(&key), "{text}");
+    }
+    let verified = verify(&place.folder(), None, &mut |_| ()).expect("it can be read");
+    assert!(verified.is_sound(), "{:?}", verified.findings);
+    // What only passes a key on is run again as it was; of what looks into it, it is said.
+    let verdicts = place.verdicts();
+    let words: Vec<_> =
+        verdicts.iter().map(|one| one.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        words,
+        [
+            "say same",
+            "say same",
+            "seen same",
+            "length NotReplayable",
+            "refuse same",
+            "is_mine same"
+        ],
+        "{verdicts:?}"
+    );
+    assert!(verdicts[3].contains("a secret was taken out of its record"), "{verdicts:?}");
+    let messages = transcript(&place.folder(), None).expect("it can be read");
+    let messages: Vec<_> = messages.map(|message| message.expect("a message")).collect();
+    assert_eq!(messages.iter().map(|one| one.redacted).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        messages[0].content,
+        Content::User { content: json!("Use [redacted: GitHub token].") }
+    );
+    let shown = place.peasy(&["replay"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("a secret was taken out of it"), "{shown}");
 }
 
 /// What an edit would have changed: the edit, and for each call of the history what is said of it.
@@ -282,7 +453,31 @@ fn people_look_at_sessions() {
     let id = exported.as_array().and_then(|all| all.iter().find(|one| one["kind"] == "intent"));
     let id = id.and_then(|one| one["call"].as_str()).expect("a call").to_owned();
     assert!(said(&["replay", &id]).contains("same"));
-    assert_eq!(place.peasy(&["replay", "nobody-1"]).status.code(), Some(2));
+    // What is not there is named, and what there is.
+    let refused = |arguments: &[&str]| {
+        let output = place.peasy(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let text = refused(&["replay", "nobody-1"]);
+    assert!(text.contains("there is no session `nobody-1`, and no recorded call"), "{text}");
+    assert!(text.contains(&format!("`{id}` (add)")), "{text}");
+    assert!(text.contains("there are the sessions `default`"), "{text}");
+    let text = refused(&["replay", "defautl", "--calls"]);
+    assert!(
+        text.contains("no session `defautl`") && text.contains("the session `default`?"),
+        "{text}"
+    );
+    let text = refused(&["replay", &id, "--session", "other"]);
+    assert!(text.contains("there is no session `other`"), "{text}");
+    let text = refused(&["replay", "nobody-1", "--session", "default"]);
+    assert!(text.contains("the session `default` holds no call `nobody-1`"), "{text}");
+    let nobody = TempDir::new().expect("a folder for the test");
+    let mut empty = Command::new(env!("CARGO_BIN_EXE_peasy"));
+    empty.args(["replay", "nobody-1"]).env_clear().env("HOME", nobody.path());
+    let output = empty.output().expect("the command runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("`nobody-1`") && text.contains("nothing is on record yet"), "{text}");
     assert_eq!(place.peasy(&["log", "show", "--session", "../x"]).status.code(), Some(2));
     // A message that was changed.
     let log = place.folder().join("log.jsonl");

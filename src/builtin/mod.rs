@@ -13,7 +13,7 @@ macro_rules! embedded {
 }
 
 /// Names and texts, sorted by name. A feature of this folder is one word here.
-const FEATURES: &[(&str, &str)] = embedded!("exec" "fs" "memory" "web" "work-item");
+const FEATURES: &[(&str, &str)] = embedded!("exec" "fs" "memory" "pod" "web" "work-item");
 
 /// The text of the feature of that name.
 pub fn text(name: &str) -> Option<&'static str> {

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, shell_word};
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::{CapabilityRequest, FeatureDescriptor, HookDeclaration};
 use crate::feature::grant::HostPolicy;
+use crate::feature::hook::Band;
 use crate::feature::id::FeatureSource;
 use crate::feature::report::{CapabilityDenial, FeatureInstallReport, FeatureState};
 use crate::script::runtime::Location;
@@ -52,10 +53,22 @@ struct Entry<'a> {
     version: Option<&'a str>,
     /// What it asks for.
     requests: &'a [CapabilityRequest],
+    /// Where its hooks listen; in the report are those that do.
+    hooks: Vec<HookEntry<'a>>,
     /// What became of it; none where it is broken.
     report: Option<&'a FeatureInstallReport>,
     /// What is wrong with a broken one.
     errors: Vec<&'a Diagnostic>,
+}
+
+/// One hook of a feature.
+#[derive(Serialize)]
+struct HookEntry<'a> {
+    /// Name, point, filter, band, and what it requires.
+    #[serde(flatten)]
+    declaration: &'a HookDeclaration,
+    /// Whether it is asked.
+    active: bool,
 }
 
 /// Lists.
@@ -129,7 +142,13 @@ fn built_in_and_off(workspace: &Workspace) -> Vec<PathBuf> {
 
 fn entry<'a>(read: &'a ReadFeature, report: Option<&'a FeatureInstallReport>) -> Entry<'a> {
     let descriptor = read.script().map(|script| &script.descriptor);
+    let hooks = descriptor.map_or(&[][..], |descriptor| &descriptor.hooks).iter();
+    let is_active =
+        |hook: &HookDeclaration| report.is_some_and(|report| report.hooks.contains(&hook.name));
     Entry {
+        hooks: hooks
+            .map(|declaration| HookEntry { declaration, active: is_active(declaration) })
+            .collect(),
         path: read.path(),
         version: descriptor.and_then(|descriptor| descriptor.version.as_deref()),
         requests: descriptor.map_or(&[], |descriptor| &descriptor.requests),
@@ -220,11 +239,19 @@ fn named(name: &str, description: &str) -> String {
     }
 }
 
-/// A hook with its place: `guard at pre_tool_call, kind=shell`.
+/// A hook with its place, and with what it may do there beyond restricting:
+/// `guard at pre_tool_call, kind=shell, early, with hook:pre_tool_call:rewrite`.
 pub(super) fn hook_line(hook: &HookDeclaration) -> String {
     let mut line = format!("{} at {}", hook.name, hook.point);
     if !hook.filter.is_empty() {
         let _ = write!(line, ", {}", hook.filter);
+    }
+    if hook.band != Band::Normal {
+        let _ = write!(line, ", {}", hook.band);
+    }
+    let powers: Vec<_> = hook.requires.iter().map(ToString::to_string).collect();
+    if !powers.is_empty() {
+        let _ = write!(line, ", with {}", powers.join(", "));
     }
     safe(&line)
 }

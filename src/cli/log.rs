@@ -325,7 +325,11 @@ fn said(entry: &Entry) -> String {
             let from = begin.parent.as_ref().map_or_else(String::new, |parent| {
                 format!(", from line {} of {}", parent.line, safe(&parent.session))
             });
-            format!("session {} of {}{from}", safe(&begin.session), safe(&begin.front))
+            let by = begin.spawned.as_ref().map_or_else(String::new, |by| {
+                let (call, session) = (safe(&by.call), safe(&by.session));
+                format!(", started by {} in the call {call} of {session}", by.feature)
+            });
+            format!("session {} of {}{from}{by}", safe(&begin.session), safe(&begin.front))
         }
         Entry::Resumed(resumed) => format!("resumed by {}", safe(&resumed.front)),
         Entry::Instructions(said) => format!("{} {}", name("instructions"), short(&said.text)),
@@ -380,8 +384,8 @@ fn word_of(value: &impl Serialize) -> String {
 
 fn short(body: &Body) -> String {
     let text = match body {
-        Body::Value(Value::String(text)) => text.clone(),
-        Body::Value(value) => value.to_string(),
+        Body::Value(Value::String(text)) | Body::Redacted(Value::String(text)) => text.clone(),
+        Body::Value(value) | Body::Redacted(value) => value.to_string(),
         Body::File { bytes, .. } => return paint(DIM, format_args!("[{bytes} bytes]")),
     };
     let mut shown: String = text.chars().take(SHOWN).collect();

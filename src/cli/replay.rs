@@ -7,16 +7,18 @@ use super::policy::did_you_mean;
 use super::progress::Watched;
 use super::workspace::{self, SESSION};
 use super::{LimitArguments, usage};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::id::FeatureId;
 use crate::pod::PodOptions;
-use crate::pod::session::{Content, Finding, Message, SessionError, transcript, verify};
+use crate::pod::session::{
+    Content, Entry, Finding, Line, Message, SessionError, lines, sessions, transcript, verify,
+};
 use crate::script::runtime::ScriptFeature;
-use crate::workspace::replay::{Came, Replayed, Replayer, Verdict};
+use crate::workspace::replay::{Came, ReplayError, Replayed, Replayer, Verdict};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,9 +50,9 @@ pub struct ReplayArguments {
     /// The transcript as the model saw it after this line of the log.
     #[arg(long, value_name = "LINE", conflicts_with_all = ["with", "calls"])]
     at: Option<u64>,
-    /// The session that a call is looked for in.
-    #[arg(long, value_name = "NAME", default_value = SESSION)]
-    session: String,
+    /// The session that a call is looked for in; in all of them where none is named.
+    #[arg(long, value_name = "NAME")]
+    session: Option<String>,
     /// Print what came of it as JSON.
     #[arg(long)]
     json: bool,
@@ -72,8 +74,8 @@ pub fn run(arguments: &ReplayArguments, output: &mut Output) -> Result<Exit, Box
             one(call, arguments, output)
         }
         named => {
-            let name = named.unwrap_or(&arguments.session);
-            let options = options_of(name)?;
+            let name = named.or(arguments.session.as_deref()).unwrap_or(SESSION);
+            let options = there_is(name)?;
             match &arguments.with {
                 Some(file) => edited(file, &options, arguments, output),
                 None if arguments.calls => every(&options, arguments, output),
@@ -83,9 +85,46 @@ pub fn run(arguments: &ReplayArguments, output: &mut Output) -> Result<Exit, Box
     }
 }
 
+/// A session that there is.
+fn there_is(name: &str) -> Result<PodOptions, Box<Diagnostic>> {
+    match folder_of(name)?.is_dir() {
+        true => options_of(name),
+        false => Err(no_session(name).into()),
+    }
+}
+
 fn no_session(name: &str) -> Diagnostic {
-    Diagnostic::caller("log/none", format!("there is no session `{}`", safe(name)))
-        .help("`peasy log list` shows the sessions that there are")
+    let problem = Diagnostic::caller("log/none", format!("there is no session `{}`", safe(name)));
+    tell_sessions(problem, name)
+}
+
+/// Says which sessions there are, and which of them was probably meant.
+fn tell_sessions(problem: Diagnostic, given: &str) -> Diagnostic {
+    let names = names().unwrap_or_default();
+    if names.is_empty() {
+        return problem.help(
+            "nothing is on record yet; a log is begun by the first `peasy call` or `peasy serve`",
+        );
+    }
+    let problem = match nearest(given, names.iter().map(String::as_str)) {
+        Some(near) => problem.help(format!("did you mean the session `{}`?", safe(near))),
+        None => problem,
+    };
+    let shown: Vec<_> = names.iter().take(LISTED).map(|name| format!("`{}`", safe(name))).collect();
+    let more = if names.len() > LISTED { ", …; `peasy log list` shows all" } else { "" };
+    problem.help(format!("there are the sessions {}{more}", shown.join(", ")))
+}
+
+/// The sessions that there are, that of calls without a name first.
+fn names() -> Result<Vec<String>, Box<Diagnostic>> {
+    let usual = folder_of(SESSION)?;
+    let all = usual.parent().unwrap_or(&usual);
+    let mut names = sessions(all).map_err(|reason| {
+        let message = format!("`{}` cannot be read: {reason}", all.display());
+        Diagnostic::operator("log/failed", message)
+    })?;
+    names.sort_by_key(|name| name != SESSION);
+    Ok(names)
 }
 
 /// What `--json` prints of a session.
@@ -163,7 +202,8 @@ fn say_message(message: &Message, output: &mut Output) {
         Content::Summary { text, .. } => ("summary", text.clone()),
     };
     let place = message.session.as_ref().map_or_else(String::new, |name| safe(name) + ":");
-    let because = format!("{place}{} — {}", message.line, safe(&message.because));
+    let redacted = if message.redacted { ", and a secret was taken out of it" } else { "" };
+    let because = format!("{place}{} — {}{redacted}", message.line, safe(&message.because));
     output.say(format_args!("{} {}", paint(BOLD, role), paint(DIM, because)));
     text.lines().for_each(|line| output.say(format_args!("  {}", safe(line))));
 }
@@ -173,9 +213,26 @@ fn one(
     arguments: &ReplayArguments,
     output: &mut Output,
 ) -> Result<Exit, Box<Diagnostic>> {
-    let options = options_of(&arguments.session)?;
-    let replayed = Replayer::new(&options.session_folder()).call(call);
-    let replayed = replayed.map_err(|error| error.diagnostic())?;
+    let among = match &arguments.session {
+        Some(name) => {
+            there_is(name)?;
+            vec![name.clone()]
+        }
+        None => names()?,
+    };
+    let mut found = None;
+    for name in &among {
+        match Replayer::new(&options_of(name)?.session_folder()).call(call) {
+            Err(ReplayError::NoCall(_)) => (),
+            other => {
+                found = Some(other.map_err(|error| error.diagnostic())?);
+                break;
+            }
+        }
+    }
+    let Some(replayed) = found else {
+        return Err(no_call(call, arguments.session.as_deref(), &among).into());
+    };
     if arguments.json {
         output.say_json(&replayed);
     } else {
@@ -183,6 +240,49 @@ fn one(
     }
     Ok(exit_of(&replayed.verdict))
 }
+
+/// What is said of a name that is neither a session nor a call.
+fn no_call(given: &str, session: Option<&str>, among: &[String]) -> Diagnostic {
+    let shown = safe(given);
+    let problem = match session {
+        Some(one) => format!("the session `{}` holds no call `{shown}` that is over", safe(one)),
+        None => {
+            format!("there is no session `{shown}`, and no recorded call of that id that is over")
+        }
+    };
+    let problem = Diagnostic::caller("replay/no-call", problem);
+    let Some(session) = among.first() else { return tell_sessions(problem, given) };
+    let latest = latest_calls(session).unwrap_or_default();
+    let problem = match latest.is_empty() {
+        true => problem,
+        false => problem.help(format!(
+            "the latest calls of `{}` are {}",
+            safe(session),
+            latest.join(", ")
+        )),
+    };
+    tell_sessions(problem, given)
+}
+
+/// The ids of the latest calls of a session that are over, each with what was called.
+fn latest_calls(session: &str) -> Result<Vec<String>, Box<Diagnostic>> {
+    let folder = options_of(session)?.session_folder();
+    let mut latest = VecDeque::new();
+    for line in lines(&folder).map_err(|error| error.diagnostic())? {
+        if let Ok((Line { entry: Entry::Call { call, about, .. }, .. }, _))
+        | Ok((Line { entry: Entry::Intent { call, about, .. }, .. }, _)) = line
+        {
+            if latest.len() == LISTED {
+                latest.pop_front();
+            }
+            latest.push_back(format!("`{}` ({})", safe(&call), safe(&about.contribution)));
+        }
+    }
+    Ok(latest.into())
+}
+
+/// How many names or calls a message lists.
+const LISTED: usize = 5;
 
 fn every(
     options: &PodOptions,

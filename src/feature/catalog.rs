@@ -21,6 +21,7 @@ use super::hook::{Hook, HookOutcome, HookPoint, HookThreads};
 use super::id::FeatureId;
 use super::question::Answers;
 use super::report::FeatureInstallReport;
+use super::subpod::Narrowing;
 use super::tool::Tool;
 use super::transaction::{Detached, Transaction};
 use crate::diagnostic::Diagnostic;
@@ -105,6 +106,16 @@ impl InstalledFeature {
         Self { descriptor, speaker, limits, in_flight: InFlight::default() }
     }
 
+    /// The same feature with other grants; both count their calls together.
+    fn narrowed(&self, grants: GrantSet) -> Self {
+        Self {
+            descriptor: Arc::clone(&self.descriptor),
+            speaker: Speaker { grants: Arc::new(grants), ..self.speaker.clone() },
+            limits: Arc::clone(&self.limits),
+            in_flight: self.in_flight.clone(),
+        }
+    }
+
     /// Which feature.
     pub fn id(&self) -> &FeatureId {
         &self.descriptor.id
@@ -127,6 +138,7 @@ impl InstalledFeature {
 }
 
 /// A tool in the catalog.
+#[derive(Clone)]
 pub struct InstalledTool {
     feature: Arc<InstalledFeature>,
     index: usize,
@@ -157,6 +169,7 @@ impl InstalledTool {
 }
 
 /// A hook in the catalog.
+#[derive(Clone)]
 pub struct InstalledHook {
     feature: Arc<InstalledFeature>,
     index: usize,
@@ -245,6 +258,43 @@ impl Catalog {
     /// The count of calls in flight, for the catalog that comes after this one.
     pub fn in_flight(&self) -> &InFlight {
         &self.in_flight
+    }
+
+    /// The catalog of a sub-pod: no tool and no grant more than here, and every hook. A tool whose
+    /// required grants are gone is left out, and so is one that cannot do with fewer than it has.
+    pub(crate) fn narrowed(&self, to: &Narrowing) -> Self {
+        let mut features: HashMap<&FeatureId, Arc<InstalledFeature>> = HashMap::new();
+        let tools = self.tools.iter().filter(|tool| to.has_tool(tool.declaration().name.as_str()));
+        let tools: Vec<_> = tools
+            .filter_map(|tool| {
+                let Some(grants) = &to.grants else { return Some(tool.clone()) };
+                let whole = tool.feature.grants();
+                let feature = features
+                    .entry(tool.feature.id())
+                    .or_insert_with(|| Arc::new(tool.feature.narrowed(whole.narrowed(grants))));
+                let grants = feature.grants();
+                let required = &tool.declaration().requires;
+                if !required.iter().all(|wanted| grants.meets(wanted)) {
+                    return None;
+                }
+                let code = match grants == whole {
+                    true => Arc::clone(&tool.code),
+                    false => tool.code.narrowed(grants)?,
+                };
+                Some(InstalledTool { feature: Arc::clone(feature), code, ..tool.clone() })
+            })
+            .collect();
+        let name = |tool: &InstalledTool| tool.declaration().name.to_string();
+        Self {
+            features: self.features.clone(),
+            by_name: tools.iter().enumerate().map(|(index, tool)| (name(tool), index)).collect(),
+            tools,
+            hooks: self.hooks.clone(),
+            reports: self.reports.clone(),
+            diagnostics: self.diagnostics.clone(),
+            limits: self.limits.clone(),
+            in_flight: self.in_flight.clone(),
+        }
     }
 
     /// Calls a tool and waits for its outcome.

@@ -28,6 +28,13 @@ impl GrantSet {
         Self(capabilities.into_iter().collect())
     }
 
+    /// What is left of these where others bound them: covered by both.
+    #[must_use]
+    pub fn narrowed(&self, to: &[Capability]) -> Self {
+        let both = self.0.iter().flat_map(|grant| to.iter().filter_map(|to| to.narrow(grant)));
+        Self(both.collect())
+    }
+
     /// Whether one of the grants is enough for `wanted`.
     pub fn covers(&self, wanted: &Capability) -> bool {
         self.0.iter().any(|grant| grant.covers(wanted))

@@ -115,6 +115,17 @@ pub enum Band {
     Late,
 }
 
+/// As `band=` of `@hook` has it.
+impl fmt::Display for Band {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Early => "early",
+            Self::Normal => "normal",
+            Self::Late => "late",
+        })
+    }
+}
+
 /// What a tool event is about, the same for every agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

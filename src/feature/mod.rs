@@ -26,6 +26,7 @@ pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod service;
+pub mod subpod;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tool;

@@ -4,6 +4,8 @@
 //! a JSON or HTML text, in base64 alone or inside of more, or in hexadecimal digits. Each is replaced,
 //! whatever its case. Who means to betray a secret can say it in other ways: they have it.
 
+pub mod shape;
+
 use super::capability::SecretName;
 use memchr::memmem;
 use serde_json::Value;

@@ -10,6 +10,7 @@ use super::commons::{Commons, CommonsAnswer, CommonsAsk, Loose};
 use super::heard::Heard;
 use super::id::FeatureId;
 use super::secret::SecretText;
+use super::subpod::{PodAnswer, PodAsk};
 use crate::diagnostic::{Diagnostic, shell_word};
 use crate::limit::Limits;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,19 @@ pub trait Transaction: Send + Sync {
     fn commons(&self, commons: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
         let _ = (commons, ask);
         Detached::no_store()
+    }
+
+    /// Asks something of the sessions that this one started. What lets something out, a message above all,
+    /// is recorded as an act before it happens.
+    ///
+    /// # Errors
+    ///
+    /// There is no such sub-pod or it cannot be done (`pod/…`), or nobody answers in sub-pods of this host
+    /// (`pod/no-model`, `pod/unavailable`).
+    fn pod(&self, ask: &PodAsk) -> Result<PodAnswer, Diagnostic> {
+        let _ = ask;
+        Err(Diagnostic::operator("pod/unavailable", "this host has no sub-pods")
+            .help("run the feature in a pod, as `peasy chat` does; a test has none"))
     }
 
     /// Records that an act on the outside world is about to happen. It may only happen after this
@@ -193,6 +207,42 @@ pub enum Act {
         /// The tool, as the server names it.
         tool: String,
     },
+    /// Something is done with a sub-pod.
+    Pod {
+        /// What.
+        does: PodDeed,
+        /// The session of the sub-pod.
+        session: String,
+    },
+}
+
+/// What is done with a sub-pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PodDeed {
+    /// It is started.
+    Spawn,
+    /// It is sent a message, which stands in its own record.
+    Message,
+    /// Its turn is ended.
+    Interrupt,
+    /// It is brought back.
+    Restore,
+    /// It is ended.
+    Stop,
+}
+
+impl PodDeed {
+    /// In words, for people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Spawn => "starts",
+            Self::Message => "sends a message to",
+            Self::Interrupt => "ends the turn of",
+            Self::Restore => "brings back",
+            Self::Stop => "ends",
+        }
+    }
 }
 
 /// In words, for people: `runs git log --oneline`.
@@ -215,6 +265,7 @@ impl fmt::Display for Act {
                     false => write!(f, " and the secret {}", secrets.join(", ")),
                 }
             }
+            Self::Pod { does, session } => write!(f, "{} the sub-pod {session}", does.words()),
             Self::Bridge { server, tool } => write!(f, "calls {tool} of the server {server}"),
         }
     }

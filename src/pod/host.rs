@@ -10,6 +10,7 @@ use super::pipeline::{
 use super::session::entry::{AgentSession, Body, CallEntry, Entry, FeatureEntry, StoreChange};
 use super::session::{LogError, Recovered, SessionLog};
 use super::sink::{Bus, Listener};
+use super::sub::{Asker, Responder, SubPods};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
 use crate::feature::capability::SecretName;
@@ -22,6 +23,7 @@ use crate::feature::id::FeatureId;
 use crate::feature::permission::Permissions;
 use crate::feature::question::Answer;
 use crate::feature::secret::SecretText;
+use crate::feature::subpod::{Narrowing, PodAnswer, PodAsk};
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::{Limit, Limits};
 use crate::secret::Secrets;
@@ -84,8 +86,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// What can be called at one moment. A call keeps what it began with.
 pub(super) struct Current {
     pub catalog: Arc<Catalog>,
-    /// The folder that each feature belongs to.
-    roots: HashMap<FeatureId, PathBuf>,
+    /// What is on record of each feature.
+    pub features: Features,
     /// The line of the log that says all this.
     pub line: u64,
 }
@@ -97,11 +99,14 @@ pub(super) struct Shared {
     workspace: Option<PathBuf>,
     secrets: Option<Secrets>,
     closed: Vec<PathBuf>,
-    permissions: RwLock<Arc<Permissions>>,
+    /// Those of sub-pods are the same, whatever they are at the moment.
+    permissions: Arc<RwLock<Arc<Permissions>>>,
     /// The folder that the memory and the work items belong to.
     project: PathBuf,
     /// The agent whose events are told to this host.
     agent: OnceLock<AgentSession>,
+    /// The sessions that its calls started.
+    subs: SubPods,
 }
 
 impl Shared {
@@ -216,17 +221,94 @@ impl Pod {
         closed.extend(std::path::absolute(&options.state));
         let project = options.project.clone().or_else(|| workspace.clone()).unwrap_or_default();
         let (hooks, permissions, agent) = Default::default();
-        let shared =
-            Shared { log, hooks, stores, workspace, secrets, closed, permissions, project, agent };
-        let current = RwLock::new(Arc::new(Current::new(catalog, features, line)));
+        let current = Arc::new(Current { catalog, features, line });
+        let subs = SubPods::of_root(Arc::clone(&current));
+        let shared = Shared {
+            log,
+            hooks,
+            stores,
+            workspace,
+            secrets,
+            closed,
+            permissions,
+            project,
+            agent,
+            subs,
+        };
         let (bus, background) = Default::default();
-        Ok(Self { current, shared: Arc::new(shared), recovered, bus, background })
+        Ok(Self {
+            current: RwLock::new(current),
+            shared: Arc::new(shared),
+            recovered,
+            bus,
+            background,
+        })
+    }
+
+    /// The pod of the session `session`, which lies beside that of `parent` and was started there. It has
+    /// of `current` what `scope` leaves, and all else of its parent but the record.
+    pub(super) fn below(
+        parent: &Shared,
+        current: &Current,
+        session: &str,
+        scope: &Narrowing,
+        subs: impl FnOnce(Arc<Current>) -> SubPods,
+    ) -> Result<Self, PodError> {
+        let durability = parent.log.durability();
+        let log = SessionLog::open(&parent.log.folder().with_file_name(session), durability)?;
+        let stores = Arc::clone(&parent.stores);
+        let committed = Arc::clone(&stores);
+        log.sync_first(move || committed.sync());
+        let recovered = log.recover(&stores)?;
+        let exposed = parent.secrets.as_ref().map(Secrets::exposed).cloned();
+        let log = log.without(exposed.unwrap_or_default());
+        let catalog = Arc::new(current.catalog.narrowed(scope));
+        let features = current.features.clone();
+        let line = record(&log, &catalog, &features)?;
+        let current = Arc::new(Current { catalog, features, line });
+        let subs = subs(Arc::clone(&current));
+        let bus = subs.bus();
+        let shared = Shared {
+            log: Arc::new(log),
+            hooks: parent.hooks.clone(),
+            stores,
+            workspace: parent.workspace.clone(),
+            secrets: parent.secrets.clone(),
+            closed: parent.closed.clone(),
+            permissions: Arc::clone(&parent.permissions),
+            project: parent.project.clone(),
+            agent: OnceLock::new(),
+            subs,
+        };
+        Ok(Self {
+            current: RwLock::new(current),
+            shared: Arc::new(shared),
+            recovered,
+            bus,
+            background: Background::default(),
+        })
+    }
+
+    /// Says what answers the messages to sub-pods. Without it none can be started.
+    pub fn set_responder(&self, responder: Arc<dyn Responder>) {
+        self.shared.subs.set_responder(responder);
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared_subs(&self) -> &SubPods {
+        &self.shared.subs
+    }
+
+    /// Ends the sub-pods, and those below them.
+    pub(super) fn end_below(&self) {
+        self.shared.subs.end();
     }
 
     /// The same pod, whose listeners hear what goes to `bus` as well: what features say outside of calls,
     /// where the catalog was made with its sink.
     #[must_use]
     pub fn with_bus(mut self, bus: Bus) -> Self {
+        self.shared.subs.set_bus(bus.clone());
         self.bus = bus;
         self
     }
@@ -271,7 +353,12 @@ impl Pod {
     /// Asks the work in the background to stop, and waits for it, at most for `patience`. Calls still
     /// work; a pod that is dropped does this with a patience of a second.
     pub fn shut_down(&self, patience: Duration) -> Ended {
-        self.background.shut_down(patience)
+        let until = Instant::now() + patience;
+        let below = self.shared.subs.shut_down(patience);
+        let mut ended = self.background.shut_down(until.saturating_duration_since(Instant::now()));
+        ended.abandoned.extend(below.abandoned);
+        ended.problems.extend(below.problems);
+        ended
     }
 
     /// Ends a pod whose process ends at once and was asked about one event. Its lines are in the log; unless
@@ -292,7 +379,7 @@ impl Pod {
 
     /// Whether all of it stopped.
     fn end_background(&self) -> bool {
-        let ended = self.background.shut_down(FAREWELL);
+        let ended = self.shut_down(FAREWELL);
         for name in &ended.abandoned {
             tracing::warn!(work = name, "work in the background did not stop, and was left behind");
         }
@@ -317,8 +404,9 @@ impl Pod {
     /// The log cannot be written; the catalog stands as it was.
     pub fn swap(&self, catalog: Arc<Catalog>, features: Features) -> Result<(), PodError> {
         let line = record(&self.shared.log, &catalog, &features)?;
-        let new = Arc::new(Current::new(catalog, features, line));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let new = Arc::new(Current { catalog, features, line });
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        self.shared.subs.follow(&new);
         Ok(())
     }
 
@@ -540,9 +628,9 @@ fn with_notices(mut outcome: Outcome, notices: Vec<String>) -> Outcome {
 }
 
 impl Current {
-    fn new(catalog: Arc<Catalog>, features: Features, line: u64) -> Self {
-        let roots = features.into_iter().map(|(id, feature)| (id, feature.root)).collect();
-        Self { catalog, roots, line }
+    /// The folder that a feature belongs to.
+    fn root(&self, feature: &FeatureId) -> PathBuf {
+        self.features.get(feature).map(|on_record| on_record.root.clone()).unwrap_or_default()
     }
 }
 
@@ -599,15 +687,15 @@ fn write_features(
             feature: feature.id().clone(),
             root,
             digest,
-            descriptor: log.body_above(&descriptor, REPEATED)?,
-            source: source.map(|source| log.body_above(&source(), REPEATED)).transpose()?,
+            descriptor: log.body_of_feature(&descriptor, REPEATED)?,
+            source: source.map(|source| log.body_of_feature(&source(), REPEATED)).transpose()?,
             grants: feature.grants().iter().cloned().collect(),
             limits: unusual(feature.limits(), &usual),
         })
     });
     let features = entries.collect::<Result<Vec<_>, LogError>>()?;
     let features = serde_json::to_value(features).unwrap_or_default();
-    log.body_above(&features, REPEATED)
+    log.body_of_feature(&features, REPEATED)
 }
 
 /// Descriptors, sources and the list of them are the same from one opening to the next: what is longer
@@ -636,6 +724,8 @@ struct State {
     journal: Journal,
     /// Whether an act of it is on record, and with it what was called.
     has_acted: bool,
+    /// What a hook got that staged nothing, for the line of its event.
+    told: Option<Body>,
 }
 
 struct Begun {
@@ -727,6 +817,23 @@ impl PodTransaction {
         })
     }
 
+    /// What a hook got from its host, where the line of its event has to say it: where it staged nothing,
+    /// or failed.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn heard_of_hook(&self) -> Result<Option<Body>, LogError> {
+        let (told, journal) = {
+            let mut state = self.state();
+            (state.told.take(), std::mem::take(&mut state.journal))
+        };
+        match (told, journal.into_values().0) {
+            (Some(told), _) => Ok(Some(told)),
+            (None, heard) => heard.map(|heard| self.shared.log.body(&heard)).transpose(),
+        }
+    }
+
     /// What was called, and what it got.
     fn about(&self) -> Result<CallEntry, LogError> {
         let (mut about, journal) = {
@@ -785,7 +892,7 @@ impl State {
     fn new(about: CallEntry) -> Self {
         let (commons, journal) = Default::default();
         let store = StoreState::Untouched;
-        Self { about, begun: None, store, commons, journal, has_acted: false }
+        Self { about, begun: None, store, commons, journal, has_acted: false, told: None }
     }
 
     fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
@@ -821,7 +928,7 @@ impl State {
 
 impl Transaction for PodTransaction {
     fn begin(&self, call: &CallStart<'_>) {
-        let root = self.current.roots.get(call.feature).cloned().unwrap_or_default();
+        let root = self.current.root(call.feature);
         let mut state = self.state();
         state.about.feature = Some(call.feature.clone());
         state.about.root = Some(root.clone());
@@ -880,6 +987,18 @@ impl Transaction for PodTransaction {
         answer
     }
 
+    fn pod(&self, ask: &PodAsk) -> Result<PodAnswer, Diagnostic> {
+        let owner = {
+            let state = self.state();
+            let is_over = matches!(state.store, StoreState::Closed);
+            state.begun.as_ref().filter(|_| !is_over).map(|begun| begun.owner.clone())
+        };
+        let owner = owner.ok_or_else(over)?;
+        let act = |act| self.act(&act);
+        let asker = Asker { call: &self.call, owner, act: &act };
+        self.shared.subs.answer(&self.shared, &asker, ask)
+    }
+
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {
         let (feature, begun) = {
             let state = self.state();
@@ -887,12 +1006,7 @@ impl Transaction for PodTransaction {
             let feature = state.about.feature.clone().filter(|_| !is_over);
             (feature, (!state.has_acted).then(|| Box::new(state.about.clone())))
         };
-        let Some(feature) = feature else {
-            return Err(Diagnostic::host(
-                "call/over",
-                "the call is over; nothing is let out for it",
-            ));
-        };
+        let feature = feature.ok_or_else(over)?;
         let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone(), begun };
         self.shared.log.append(&entry).map_err(|error| error.diagnostic())?;
         self.state().has_acted = true;
@@ -943,7 +1057,10 @@ impl Transaction for PodTransaction {
         let commons = std::mem::take(&mut state.commons);
         drop(state);
         match store {
-            StoreState::Untouched | StoreState::Closed if self.is_of_hook => Ok(()),
+            StoreState::Untouched | StoreState::Closed if self.is_of_hook => {
+                self.state().told = about.heard;
+                Ok(())
+            }
             StoreState::Leased(lease)
                 if self.is_of_hook
                     && !lease.is_changed()
@@ -951,6 +1068,7 @@ impl Transaction for PodTransaction {
                     && ending.notices.is_empty() =>
             {
                 drop(lease);
+                self.state().told = about.heard;
                 Ok(())
             }
             StoreState::Leased(lease)
@@ -977,6 +1095,10 @@ impl Transaction for PodTransaction {
         state.commons = Leased::default();
         state.store = StoreState::Closed;
     }
+}
+
+fn over() -> Diagnostic {
+    Diagnostic::host("call/over", "the call is over; nothing is let out for it")
 }
 
 /// A named step of the commit, where tests end the process as a power cut would.

@@ -12,6 +12,7 @@ mod permission;
 mod pipeline;
 pub mod session;
 mod sink;
+mod sub;
 
 pub use background::{Background, Ended, MOST_WORK, Stop};
 pub use host::{
@@ -21,3 +22,4 @@ pub use pipeline::{
     CallVerdict, EndVerdict, Heard, HookReport, Judged, RequestVerdict, ResultVerdict,
 };
 pub use sink::{Bus, Listener, MOST_WAITING};
+pub use sub::{MOST_DEPTH, MOST_SUB_PODS, Responder, SubTurn};

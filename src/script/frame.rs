@@ -17,13 +17,13 @@ use crate::feature::hook::Decision;
 use crate::feature::id::{ChannelName, FeatureId};
 use crate::feature::question::{Answers, Question};
 use crate::feature::secret::SecretText;
+use crate::feature::subpod::{PodAnswer, SubPodState};
 use crate::feature::transaction::{Act, Transaction};
 use crate::limit::Limit;
 use rhai::{Dynamic, EvalAltResult, Position};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::sync::Arc;
-#[cfg(feature = "http")]
 use std::time::Instant;
 
 /// A result as natives return it.
@@ -115,9 +115,13 @@ impl Frame {
     }
 
     /// When the caller gets an answer, whatever happens.
-    #[cfg(feature = "http")]
     pub(crate) fn deadline(&self) -> Instant {
         self.context.deadline
+    }
+
+    /// Whether whoever waits for the call ends it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.context.cancel.is_cancelled()
     }
 
     /// What the call has sent and spent.
@@ -400,6 +404,21 @@ impl Heap for CommonsAnswer {
                     value.each_allocation(tell);
                 }
             }
+        }
+    }
+}
+
+impl Heap for PodAnswer {
+    fn each_allocation(&self, tell: &mut dyn FnMut(usize)) {
+        let mut one = |state: &SubPodState| {
+            state.pod.each_allocation(tell);
+            state.session.each_allocation(tell);
+            state.text.each_allocation(tell);
+        };
+        match self {
+            Self::One(state) => one(state),
+            Self::All(states) => states.iter().for_each(one),
+            Self::Done(_) => (),
         }
     }
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 const ASKED: usize = 200;
 
 /// What lets something out into the world, after which nobody is asked anything.
-const ACTS: [&str; 8] = [
+const ACTS: [&str; 12] = [
     "exec::run",
     "fs::append",
     "fs::copy",
@@ -27,6 +27,10 @@ const ACTS: [&str; 8] = [
     "fs::rename",
     "fs::write",
     "http::request",
+    "pod::message",
+    "pod::restore",
+    "pod::start",
+    "pod::stop",
 ];
 
 /// What one call gets from the world.

@@ -430,6 +430,24 @@ impl Tool for ScriptTool {
         Outcome { result: result.map(|result| result.value), form, notices, receipt }
     }
 
+    fn narrowed(&self, grants: &GrantSet) -> Option<Arc<dyn Tool>> {
+        let Runnable { program, sandbox, processes, channels, memory, health: _ } = &*self.runnable;
+        let program = Program {
+            tree: Arc::clone(&program.tree),
+            grants: Arc::new(grants.clone()),
+            requested: program.requested.clone(),
+        };
+        let runnable = Runnable {
+            program: Arc::new(program),
+            sandbox: sandbox.clone(),
+            processes: processes.clone(),
+            channels: Arc::clone(channels),
+            memory: *memory,
+            health: Default::default(),
+        };
+        Some(Arc::new(Self { runnable: Arc::new(runnable), entry: self.entry.clone() }))
+    }
+
     /// Points at the tool's `@returns`, or at its function where it has none.
     fn locate(&self, problem: Diagnostic) -> Diagnostic {
         let file = &self.runnable.program.tree.main;

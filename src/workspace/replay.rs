@@ -11,11 +11,14 @@ use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
 use crate::feature::grant::HostPolicy;
 use crate::feature::heard::{Heard, Held, Told};
 use crate::feature::id::FeatureId;
+use crate::feature::redact::shape;
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::secret::SecretText;
+use crate::feature::subpod::Narrowing;
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::Limits;
 use crate::pod::session::entry::{CallEntry, FeatureEntry};
+use crate::pod::session::said::Begin;
 use crate::pod::session::{Body, Entry, INTERRUPTED, LogError, lines, load};
 use crate::script::runtime::{RuntimeError, ScriptFeature, ScriptRuntime};
 use crate::script::source::Pinned;
@@ -113,6 +116,23 @@ pub struct Came {
     pub kept: Map<String, Value>,
 }
 
+impl Came {
+    /// Takes out the keys that are known by their shape, as before anything is written.
+    fn clean(&mut self) {
+        let text = |text: &mut String| {
+            if let Some(clean) = shape::without(text) {
+                *text = clean;
+            }
+        };
+        self.result = self.result.take().map(shape::cleaned);
+        self.failure.iter_mut().for_each(|(_, message)| text(message));
+        self.notices.iter_mut().for_each(text);
+        if let Value::Object(kept) = shape::cleaned(std::mem::take(&mut self.kept).into()) {
+            self.kept = kept;
+        }
+    }
+}
+
 /// Codes of ends that no record decides: they hang on the machine, the caller or the disk.
 const CIRCUMSTANCES: [&str; 7] = [
     "limit/time",
@@ -130,6 +150,10 @@ const MOST_ENDED: usize = 1_024;
 /// Of a call whose arguments were exchanged.
 const REWRITTEN: &str = "a hook gave it other arguments than it was called with";
 
+/// Of a call whose record is not all that there was.
+const REDACTED: &str =
+    "a secret was taken out of its record, and what comes of it without is something else";
+
 /// A recorded call.
 struct Recorded {
     call: String,
@@ -146,6 +170,14 @@ struct Recorded {
     astray: Option<&'static str>,
 }
 
+impl Recorded {
+    /// Whether a secret was taken out of what it was given, got or gave.
+    fn is_redacted(&self) -> bool {
+        let CallEntry { input, heard, kept, .. } = &self.about;
+        [heard, kept, &self.result].into_iter().flatten().chain([input]).any(Body::is_redacted)
+    }
+}
+
 /// Runs the calls of one log again.
 pub struct Replayer {
     folder: PathBuf,
@@ -157,6 +189,8 @@ pub struct Replayer {
     ready: HashMap<String, Result<Arc<Catalog>, String>>,
     /// What runs in the place of the recorded feature.
     edited: Option<Arc<ScriptFeature>>,
+    /// What its parent left a sub-pod of the grants of tools.
+    narrowing: Narrowing,
 }
 
 impl Replayer {
@@ -168,6 +202,7 @@ impl Replayer {
             features: None,
             ready: HashMap::new(),
             edited: None,
+            narrowing: Narrowing::default(),
         }
     }
 
@@ -273,6 +308,9 @@ impl Replayer {
                     self.catalogs.insert(n, features);
                     catalog = Some(n);
                 }
+                Entry::Session(Begin { spawned: Some(spawned), .. }) => {
+                    self.narrowing = Narrowing { tools: None, ..spawned.scope };
+                }
                 Entry::Decision { call, event, now, seed, hooks, decision, .. } => {
                     let decision = load(&self.folder, &decision)?;
                     if decision["decision"] == "rewrite" {
@@ -292,7 +330,7 @@ impl Replayer {
                             seed: Some(seed),
                             answers: Vec::new(),
                             catalog,
-                            heard: None,
+                            heard: hook.heard,
                             kept: None,
                         };
                         act(
@@ -363,6 +401,7 @@ impl Replayer {
     }
 
     fn replay(&mut self, recorded: Recorded) -> Result<Replayed, ReplayError> {
+        let is_redacted = recorded.is_redacted();
         let input = load(&self.folder, &recorded.about.input)?;
         let before = self.before(&recorded)?;
         let Recorded { call, line, at, about, is_of_event, astray, .. } = recorded;
@@ -406,9 +445,12 @@ impl Replayer {
         if is_of_event {
             after.notices.clear();
         }
+        // What is on record was cleaned; what comes of it now is as well.
+        after.clean();
         let verdict = match () {
             () if !asks.is_empty() => Verdict::Unknown { asks },
             () if after == replayed.before => Verdict::Same,
+            () if is_redacted => return not(REDACTED.to_owned()),
             () => Verdict::Differs,
         };
         Ok(Replayed { verdict, after: Some(after), ..replayed })
@@ -508,7 +550,7 @@ impl Replayer {
             policy = policy.grant(id.clone(), capability.clone());
         }
         let plan = FeatureRegistryBuilder::new(policy).limits(limits).shared_module(feature).plan();
-        Ok(Ok(Arc::new(plan.into_catalog())))
+        Ok(Ok(Arc::new(plan.into_catalog().narrowed(&self.narrowing))))
     }
 
     fn run(

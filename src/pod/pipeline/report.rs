@@ -4,7 +4,7 @@ use crate::feature::hook::{HookOutcome, HookPoint};
 use crate::feature::id::FeatureId;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What one hook did since the pod was opened.
@@ -28,9 +28,9 @@ pub struct HookReport {
     pub worst_us: u64,
 }
 
-/// The reports of a pod, by feature and hook.
-#[derive(Debug, Default)]
-pub struct Reports(Mutex<BTreeMap<(FeatureId, String), HookReport>>);
+/// The reports of a pod and of its sub-pods, by feature and hook. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Reports(Arc<Mutex<BTreeMap<(FeatureId, String), HookReport>>>);
 
 impl Reports {
     fn all(&self) -> MutexGuard<'_, BTreeMap<(FeatureId, String), HookReport>> {

@@ -155,14 +155,22 @@ impl Round {
             }
             state.running = Some(Arc::clone(&transaction));
         }
-        let options = CallOptions { transaction, answers: Arc::new([]), ..self.options.clone() };
+        let host = Arc::clone(&transaction) as Arc<dyn Transaction>;
+        let answers = Arc::new([]);
+        let options = CallOptions { transaction: host, answers, ..self.options.clone() };
         let began = Instant::now();
         let outcome = self.catalog().ask(hook, &event.value, &left, options);
         self.shared.hooks.count(feature, name, self.point, &outcome, began.elapsed());
-        self.settle(hook, call, outcome)
+        self.settle(hook, call, transaction.heard_of_hook(), outcome)
     }
 
-    fn settle(&self, hook: &InstalledHook, call: String, outcome: HookOutcome) -> Came {
+    fn settle(
+        &self,
+        hook: &InstalledHook,
+        call: String,
+        heard: Result<Option<Body>, LogError>,
+        outcome: HookOutcome,
+    ) -> Came {
         let HookOutcome { decision, notices, diagnostics, receipt } = outcome;
         let feature = hook.feature();
         for said in &diagnostics {
@@ -172,9 +180,9 @@ impl Round {
             let value = serde_json::to_value(decision).unwrap_or_default();
             self.shared.log.body(&value)
         });
-        let (body, decision) = match body.transpose() {
-            Ok(body) => (body, decision),
-            Err(error) => (None, Err(error.diagnostic().into())),
+        let (body, heard, decision) = match (body.transpose(), heard) {
+            (Ok(body), Ok(heard)) => (body, heard, decision),
+            (Err(error), _) | (_, Err(error)) => (None, None, Err(error.diagnostic().into())),
         };
         let failure = decision.as_ref().err().map(|why| why.diagnostics.clone());
         let mut state = self.state();
@@ -192,13 +200,14 @@ impl Round {
             said: diagnostics,
             notices: notices.iter().map(|text| attributed(feature, text)).collect(),
             receipt,
+            heard,
         });
         decision
     }
 
     /// A hook that is not asked, and so fails.
     fn fail(&self, hook: &InstalledHook, call: String, problem: Diagnostic) -> Came {
-        self.settle(hook, call, HookOutcome::failure(problem))
+        self.settle(hook, call, Ok(None), HookOutcome::failure(problem))
     }
 
     /// Takes back the decision of the hook that was asked last: what it carries cannot stand.

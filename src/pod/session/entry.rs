@@ -228,6 +228,40 @@ fn some_as_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<
     }
 }
 
+impl Entry {
+    /// Whether it holds texts of features, programs, people or models beside its bodies.
+    pub(super) fn has_texts(&self) -> bool {
+        match self {
+            Self::Call { about, failure, .. } => !failure.is_empty() || !about.answers.is_empty(),
+            Self::Intent { about, .. } => !about.answers.is_empty(),
+            Self::Done { notices, .. } => !notices.is_empty(),
+            Self::Decision { hooks, .. } => hooks.iter().any(|hook| {
+                !(hook.failure.is_empty() && hook.said.is_empty() && hook.notices.is_empty())
+            }),
+            Self::Void { .. }
+            | Self::Act { .. }
+            | Self::Permission { .. }
+            | Self::Store { .. }
+            | Self::Instructions(_)
+            | Self::ToolResult(_)
+            | Self::Notice(_)
+            | Self::Compaction(_)
+            | Self::Assistant(_)
+            | Self::Trouble(_) => true,
+            Self::Open { .. }
+            | Self::Catalog { .. }
+            | Self::Cut { .. }
+            | Self::Session(_)
+            | Self::Resumed(_)
+            | Self::User(_)
+            | Self::Request(_)
+            | Self::Usage(_)
+            | Self::TurnEnd(_)
+            | Self::Unknown => false,
+        }
+    }
+}
+
 fn first_format() -> u32 {
     1
 }
@@ -325,6 +359,12 @@ pub struct Decided {
     pub notices: Vec<String>,
     /// What it cost.
     pub receipt: Receipt,
+    /// What it got from its host that the event does not decide, a [`Heard`]; left out where that is
+    /// nothing, and where it stands with its intent.
+    ///
+    /// [`Heard`]: crate::feature::heard::Heard
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Body>,
 }
 
 /// A feature of a catalog.
@@ -393,13 +433,25 @@ pub struct CallEntry {
 pub enum Body {
     /// Here.
     Value(Value),
+    /// Here, and a secret was taken out of it before it was written.
+    Redacted(Value),
     /// In the file that is named for the SHA-256 of its text.
     File {
         /// The hash, in hexadecimal.
         sha256: String,
         /// Its bytes.
         bytes: u64,
+        /// Whether a secret was taken out of it before it was written.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        redacted: bool,
     },
+}
+
+impl Body {
+    /// Whether it is not all that there was: a secret was taken out of it.
+    pub fn is_redacted(&self) -> bool {
+        matches!(self, Self::Redacted(_) | Self::File { redacted: true, .. })
+    }
 }
 
 /// The hash of a text, in hexadecimal.

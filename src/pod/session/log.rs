@@ -9,7 +9,7 @@
 use super::entry::{self, Body, Entry, FORMAT, INLINE, StoreChange, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
-use crate::feature::redact::{Exposed, Redactor};
+use crate::feature::redact::{Exposed, Redactor, shape};
 use crate::private;
 use crate::store::{Durability, Owner};
 use serde_json::Value;
@@ -237,6 +237,16 @@ impl SessionLog {
         &self.folder
     }
 
+    /// The name of the session: that of its folder.
+    pub fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// When lines have to be on the disk.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     /// The name of this process in the log.
     pub fn instance(&self) -> &str {
         &self.instance
@@ -281,14 +291,17 @@ impl SessionLog {
 
     fn record_cleaned(&self, entry: &Entry) -> Result<u64, LogError> {
         let sync = self.durability == Durability::Always;
-        if let Some(redactor) = self.exposed.redactor() {
-            // Where secrets were spent, each line is looked at once more.
+        let redactor = self.exposed.redactor();
+        // Where secrets were spent, each line is looked at once more.
+        let holds_spent = redactor.as_ref().is_some_and(|redactor| {
             let text = serde_json::to_string(entry).unwrap_or_default();
-            if !redactor.held(&text).is_empty() {
-                let clean = cleaned(entry, &redactor);
-                let clean = clean.map_err(|error| {
-                    io_error(&self.writer.path, "written")(io::Error::other(error))
-                })?;
+            !redactor.held(&text).is_empty()
+        });
+        if holds_spent || entry.has_texts() {
+            let failed = |error| io_error(&self.writer.path, "written")(io::Error::other(error));
+            let value = serde_json::to_value(entry).map_err(failed)?;
+            if holds_spent || shape::is_in(&value) {
+                let clean = cleaned(value, redactor.as_deref()).map_err(failed)?;
                 return self.writer.append(&clean, sync);
             }
         }
@@ -321,15 +334,40 @@ impl SessionLog {
     ///
     /// The file cannot be written.
     pub fn body_above(&self, value: &Value, most: usize) -> Result<Body, LogError> {
+        let holds_key = shape::is_in(value);
+        self.kept(value, most, holds_key)
+    }
+
+    /// As [`Self::body_above`], for what the user installed: a text that looks like a key is part of it, and
+    /// it would be another without.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub(in crate::pod) fn body_of_feature(
+        &self,
+        value: &Value,
+        most: usize,
+    ) -> Result<Body, LogError> {
+        self.kept(value, most, false)
+    }
+
+    fn kept(&self, value: &Value, most: usize, holds_key: bool) -> Result<Body, LogError> {
         let mut value = Cow::Borrowed(value);
+        let mut redacted = holds_key;
         if let Some(redactor) = self.exposed.redactor()
             && !redactor.held(&value.to_string()).is_empty()
         {
             value = Cow::Owned(redactor.clean_value(value.into_owned()));
+            redacted = true;
+        }
+        if holds_key {
+            value = Cow::Owned(shape::cleaned(value.into_owned()));
         }
         // Most values stand in the line, and are written there: here they are only measured.
         if fits(&value, most) {
-            return Ok(Body::Value(value.into_owned()));
+            let value = value.into_owned();
+            return Ok(if redacted { Body::Redacted(value) } else { Body::Value(value) });
         }
         let text = value.to_string();
         let sha256 = hash_of(text.as_bytes());
@@ -339,7 +377,7 @@ impl SessionLog {
         if !is_there {
             self.write_body(&path, text.as_bytes()).map_err(io_error(&path, "written"))?;
         }
-        Ok(Body::File { sha256, bytes })
+        Ok(Body::File { sha256, bytes, redacted })
     }
 
     /// The body that was [remembered](Self::remember) under a key, where its file is still there.
@@ -347,8 +385,8 @@ impl SessionLog {
         let text = std::fs::read(self.folder.join(CATALOGS).join(hash_of(key.as_bytes()))).ok()?;
         let body = serde_json::from_slice(&text).ok()?;
         let is_there = match &body {
-            Body::Value(_) => true,
-            Body::File { sha256, bytes } => {
+            Body::Value(_) | Body::Redacted(_) => true,
+            Body::File { sha256, bytes, .. } => {
                 let about = std::fs::metadata(self.folder.join(BODIES).join(sha256));
                 about.is_ok_and(|about| about.len() == *bytes)
             }
@@ -388,16 +426,22 @@ impl SessionLog {
 
 /// An entry without secrets in its texts. What is no text was made by the host, or is a body that was
 /// cleaned before.
-fn cleaned(entry: &Entry, redactor: &Redactor) -> serde_json::Result<Entry> {
-    fn walk(value: &mut Value, redactor: &Redactor) {
+fn cleaned(mut value: Value, redactor: Option<&Redactor>) -> serde_json::Result<Entry> {
+    fn walk(value: &mut Value, redactor: Option<&Redactor>) {
         match value {
-            Value::String(text) => *text = redactor.clean_text(text),
+            Value::String(text) => {
+                if let Some(redactor) = redactor {
+                    *text = redactor.clean_text(text);
+                }
+                if let Some(clean) = shape::without(text) {
+                    *text = clean;
+                }
+            }
             Value::Array(parts) => parts.iter_mut().for_each(|part| walk(part, redactor)),
             Value::Object(fields) => fields.values_mut().for_each(|part| walk(part, redactor)),
             _ => (),
         }
     }
-    let mut value = serde_json::to_value(entry)?;
     walk(&mut value, redactor);
     serde_json::from_value(value)
 }

@@ -19,7 +19,7 @@ pub use entry::{Body, Entry, Line};
 pub use log::{LogError, SessionLog};
 pub use read::{Lines, Size, lines, load, sessions, size};
 pub use recover::{INTERRUPTED, Recovered};
-pub use said::Reason;
+pub use said::{Reason, Spawned};
 pub use session::{About, Answered, Asked, Session, SessionError, transcript};
 pub use transcript::{Called, Content, Message, Transcript};
 pub use verify::{Finding, Verified, verify};

@@ -6,7 +6,11 @@
 
 use super::entry::Body;
 use crate::diagnostic::Diagnostic;
+use crate::feature::id::FeatureId;
+use crate::feature::subpod::Narrowing;
+use crate::store::Owner;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// An agent's session begins in this log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,32 @@ pub struct Begin {
     /// The session that this one goes on from; its facts up to there are facts of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Who started it, where it is a sub-pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawned: Option<Spawned>,
+}
+
+/// Who started a sub-pod, and what it may have at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spawned {
+    /// The session that it was started in, whose folder lies beside its own.
+    pub session: String,
+    /// The call there that started it.
+    pub call: String,
+    /// The feature whose call it was.
+    pub feature: FeatureId,
+    /// The folder that the feature belongs to.
+    pub root: PathBuf,
+    /// What of its parent's tools and grants it has.
+    #[serde(flatten)]
+    pub scope: Narrowing,
+}
+
+impl Spawned {
+    /// Whether a call of that feature started it in that session.
+    pub(in crate::pod) fn is_of(&self, session: &str, owner: &Owner) -> bool {
+        self.session == session && self.feature == owner.feature && self.root == owner.root
+    }
 }
 
 /// Where a session was forked off.

@@ -9,7 +9,7 @@ use super::log::{FILE, LogError, SessionLog, io_error};
 use super::read::RawLines;
 use super::said::{
     AssistantMessage, Begin, Compaction, Instructions, Notice, Parent, Reason, Request, Resumed,
-    ToolCall, ToolResult, Trouble, TurnEnd, Usage, UserMessage,
+    Spawned, ToolCall, ToolResult, Trouble, TurnEnd, Usage, UserMessage,
 };
 use super::transcript::Transcript;
 use crate::diagnostic::Diagnostic;
@@ -126,7 +126,20 @@ impl Session {
     ///
     /// It holds one, or cannot be read or written.
     pub fn begin(log: Arc<SessionLog>, about: &About) -> Result<Self, SessionError> {
-        Self::start(log, about, None)
+        Self::start(log, about, None, None)
+    }
+
+    /// Begins the session of a sub-pod, which a call of another session started.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::begin`].
+    pub(in crate::pod) fn begin_below(
+        log: Arc<SessionLog>,
+        about: &About,
+        spawned: Spawned,
+    ) -> Result<Self, SessionError> {
+        Self::start(log, about, None, Some(spawned))
     }
 
     /// Begins a session that goes on from the line `at` of another, or from its end. Its facts up to
@@ -165,13 +178,14 @@ impl Session {
         if !same {
             return Err(refused("a fork lies beside it, in a folder of its own"));
         }
-        Self::start(log, about, Some(Parent { session: name, line, hash }))
+        Self::start(log, about, Some(Parent { session: name, line, hash }), None)
     }
 
     fn start(
         log: Arc<SessionLog>,
         about: &About,
         parent: Option<Parent>,
+        spawned: Option<Spawned>,
     ) -> Result<Self, SessionError> {
         let id = name_of(log.folder());
         let session = Self::take_hold(log, id)?;
@@ -184,6 +198,7 @@ impl Session {
             agent: about.agent.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             parent,
+            spawned,
         }))?;
         Ok(session)
     }

@@ -106,7 +106,7 @@ fn large_values_have_files_of_their_own_and_are_checked() {
     let large = json!("x".repeat(10_000));
     let body = log.body(&large).expect("it is written");
     assert_eq!(log.body(&large).expect("it is there"), body);
-    let Body::File { sha256, bytes } = body.clone() else { panic!("{body:?}") };
+    let Body::File { sha256, bytes, .. } = body.clone() else { panic!("{body:?}") };
     assert_eq!(bytes, 10_002);
     let descriptor = body;
     let feature = entry::FeatureEntry {

@@ -11,6 +11,7 @@ use super::said::Reason;
 use crate::feature::call::Failure;
 use serde::Serialize;
 use serde_json::Value;
+use std::cell::Cell;
 use std::path::PathBuf;
 
 /// One message of a transcript.
@@ -26,6 +27,9 @@ pub struct Message {
     pub content: Content,
     /// Why the model sees it.
     pub because: String,
+    /// Whether a secret was taken out of it before it was written, so that the model may have seen more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 /// What a message is.
@@ -120,10 +124,12 @@ impl Transcript {
         let lost = || LogError::Damaged(folder.clone());
         let line = lines.entry_at(live.at)?.ok_or_else(lost)?;
         let source = live.source.map(|at| lines.entry_at(at)?.ok_or_else(lost)).transpose()?;
-        let (content, because) = Teller { folder: &folder }.tell(line, source)?;
+        let teller = Teller { folder: &folder, is_redacted: Cell::new(false) };
+        let (content, because) = teller.tell(line, source)?;
         let name = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
         let session = if live.log == own { None } else { name() };
-        Ok(Message { line: live.line, session, content, because })
+        let redacted = teller.is_redacted.get();
+        Ok(Message { line: live.line, session, content, because, redacted })
     }
 }
 
@@ -142,6 +148,8 @@ impl Iterator for Transcript {
 
 struct Teller<'a> {
     folder: &'a std::path::Path,
+    /// Whether one of the values that were read was redacted.
+    is_redacted: Cell<bool>,
 }
 
 impl Teller<'_> {
@@ -204,6 +212,7 @@ impl Teller<'_> {
     }
 
     fn value(&self, body: &Body) -> Result<Value, LogError> {
+        self.is_redacted.set(self.is_redacted.get() || body.is_redacted());
         load(self.folder, body)
     }
 

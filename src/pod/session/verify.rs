@@ -240,7 +240,9 @@ impl Check<'_> {
                 self.body(place, &decision);
                 for hook in &hooks {
                     self.acting.remove(&hook.call);
-                    hook.decision.iter().for_each(|made| self.body(place, made));
+                    for made in [&hook.decision, &hook.heard].into_iter().flatten() {
+                        self.body(place, made);
+                    }
                 }
             }
             Entry::Permission { .. }

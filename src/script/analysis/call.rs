@@ -4,6 +4,7 @@ use super::graph::{Analysis, File, Program, Use, Used};
 use super::known::{Arities, Known, ModuleInfo};
 use super::walk::{Call, Method, Qualified, Receiver};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::feature::capability::PodAct;
 use crate::feature::descriptor::CapabilityRequest;
 use crate::feature::hook::DecisionKind;
 use crate::script::host::{Access, Part, parts};
@@ -516,6 +517,8 @@ fn request_line(module: &str, part: Option<Part>) -> String {
         "exec" => "exec=PROGRAM",
         "secret" => "secret=NAME@HOST",
         "provider" => "provider=NAME",
+        "pod" if part == Some(Part::Pod(PodAct::Spawn)) => "pod:spawn",
+        "pod" if part == Some(Part::Pod(PodAct::Restore)) => "pod:restore",
         "pod" => "pod:message",
         other => other,
     };

@@ -26,6 +26,7 @@ pub(crate) mod markdown;
 pub(crate) mod memory;
 pub(crate) mod notify;
 mod options;
+pub(crate) mod pod;
 pub(crate) mod random;
 pub(crate) mod regex;
 pub(crate) mod secret;
@@ -39,7 +40,7 @@ pub(crate) mod url;
 pub(crate) mod workitem;
 
 use crate::diagnostic::Diagnostic;
-use crate::feature::capability::{Capability, FsAccess, Scoped, StoreAccess};
+use crate::feature::capability::{Capability, FsAccess, PodAct, Scoped, StoreAccess};
 use crate::feature::grant::grant_command;
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::script::frame::{self, Frame};
@@ -142,7 +143,7 @@ pub(crate) fn modules() -> &'static [HostModule] {
         granted("store", store::module),
         granted("ask", ask::module),
         granted("memory", memory::module),
-        absent("pod", &[]),
+        granted("pod", pod::module),
         absent("provider", &[("call", 2)]),
         granted("workitem", workitem::module),
     ];
@@ -156,6 +157,8 @@ pub(crate) enum Part {
     Reads,
     /// It changes something.
     Writes,
+    /// It does this with sub-pods.
+    Pod(PodAct),
 }
 
 impl Part {
@@ -171,6 +174,7 @@ impl Part {
             Capability::Memory(access) | Capability::WorkItem(access) => {
                 self == Self::Reads || *access == StoreAccess::ReadWrite
             }
+            Capability::Pod(act) => self == Self::Pod(*act),
             _ => true,
         }
     }
@@ -182,7 +186,13 @@ pub(crate) fn parts(module: &str, function: &str) -> &'static [Option<Part>] {
     const READS: &[Option<Part>] = &[Some(Part::Reads)];
     const WRITES: &[Option<Part>] = &[Some(Part::Writes)];
     const BOTH: &[Option<Part>] = &[Some(Part::Reads), Some(Part::Writes)];
+    const SPAWN: &[Option<Part>] = &[Some(Part::Pod(PodAct::Spawn))];
+    const MESSAGE: &[Option<Part>] = &[Some(Part::Pod(PodAct::Message))];
+    const RESTORE: &[Option<Part>] = &[Some(Part::Pod(PodAct::Restore))];
     match (module, function) {
+        ("pod", "start" | "stop") => SPAWN,
+        ("pod", "restore") => RESTORE,
+        ("pod", _) => MESSAGE,
         ("fs", "copy" | "rename") => BOTH,
         ("fs", "write" | "append" | "make_folder" | "remove") => WRITES,
         ("memory", "remember" | "forget")

@@ -13,6 +13,7 @@ use crate::feature::event::{FeatureEvent, Sink};
 use crate::feature::heard::Heard;
 use crate::feature::hook::Decision;
 use crate::feature::secret::SecretText;
+use crate::feature::subpod::{PodAnswer, PodAsk};
 use crate::feature::transaction::{Act, CallStart, Ending, Transaction};
 use crate::script::call::Instances;
 use crate::script::frame::Role;
@@ -287,6 +288,10 @@ impl Transaction for Remote {
 
     fn commons(&self, commons: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
         self.ask(Ask::Commons(commons, ask.clone()))
+    }
+
+    fn pod(&self, ask: &PodAsk) -> Result<PodAnswer, Diagnostic> {
+        self.ask(Ask::Pod(ask.clone()))
     }
 
     fn act(&self, act: &Act) -> Result<(), Diagnostic> {

@@ -12,6 +12,7 @@ use crate::feature::grant::GrantSet;
 use crate::feature::heard::Heard;
 use crate::feature::id::{ChannelName, FeatureId};
 use crate::feature::question::Answer;
+use crate::feature::subpod::PodAsk;
 use crate::feature::transaction::{Act, Transaction};
 use crate::limit::{Limit, Limits};
 use crate::script::call::{Entry, Program};
@@ -69,6 +70,7 @@ pub(super) enum Ask {
     StoreDelete(String),
     StoreKeys(String, usize),
     Commons(Commons, CommonsAsk),
+    Pod(PodAsk),
     Act(Act),
     Secret(String),
     Heard(Box<Heard>),
@@ -85,6 +87,9 @@ impl Ask {
             Self::Commons(commons, ask) => host
                 .commons(commons, &ask)
                 .map(|answer| serde_json::to_value(answer).unwrap_or_default()),
+            Self::Pod(ask) => {
+                host.pod(&ask).map(|answer| serde_json::to_value(answer).unwrap_or_default())
+            }
             Self::Act(act) => host.act(&act).map(Value::from),
             Self::Secret(name) => {
                 let name: SecretName = name.parse().map_err(|_| unknown_secret())?;

@@ -136,7 +136,7 @@ fn record(act: Act) -> Native {
     // The log is longer by it for good, so a long path costs more than a look at it.
     let length = match &act {
         Act::Write { path, .. } | Act::Remove { path } => path.len() as u64,
-        Act::Exec { .. } | Act::Http { .. } | Act::Bridge { .. } => 0,
+        Act::Exec { .. } | Act::Http { .. } | Act::Bridge { .. } | Act::Pod { .. } => 0,
     };
     meter::charge(COST + length)?;
     frame::act(&act)
