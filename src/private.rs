@@ -105,26 +105,36 @@ pub(crate) fn lock(file: &File, patience: Duration) -> io::Result<()> {
     }
 }
 
-/// Whether an open file is the one that has that name now.
-///
-/// # Errors
-///
-/// The system does not say.
-#[cfg(unix)]
-pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let number = |about: Metadata| (about.dev(), about.ino());
-    match std::fs::metadata(path) {
-        Ok(there) => Ok(number(there) == number(file.metadata()?)),
-        Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(reason) => Err(reason),
-    }
-}
+/// What tells an open file from another that has its name later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
 
-/// Elsewhere an open file cannot be moved away.
-#[cfg(not(unix))]
-pub(crate) fn is_at(_: &File, path: &Path) -> io::Result<bool> {
-    Ok(path.exists())
+impl Identity {
+    /// That of a file.
+    #[cfg(unix)]
+    pub fn of(about: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self(about.dev(), about.ino())
+    }
+
+    /// Elsewhere an open file cannot be moved away.
+    #[cfg(not(unix))]
+    pub fn of(_: &Metadata) -> Self {
+        Self(0, 0)
+    }
+
+    /// The length of the file, where it still has that name.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn length_at(self, path: &Path) -> io::Result<Option<u64>> {
+        match std::fs::metadata(path) {
+            Ok(there) => Ok((Self::of(&there) == self).then_some(there.len())),
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(reason) => Err(reason),
+        }
+    }
 }
 
 /// Whether nobody but this user can look into a file.

@@ -10,7 +10,7 @@ use super::entry::{self, Body, Entry, FORMAT, INLINE, StoreChange, hash_of};
 use super::tail::{self, Tail, TailError};
 use crate::diagnostic::Diagnostic;
 use crate::feature::redact::{Exposed, Redactor, shape};
-use crate::private;
+use crate::private::{self, Identity};
 use crate::store::{Durability, Owner};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -112,6 +112,7 @@ type Before = Box<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 struct State {
     file: File,
+    identity: Identity,
     tail: Tail,
 }
 
@@ -168,7 +169,8 @@ impl SessionLog {
         if format > FORMAT {
             return Err(LogError::Newer { file: path.clone(), format });
         }
-        let state = Mutex::new(State { file, tail: Tail::start() });
+        let identity = Identity::of(&file.metadata().map_err(&opened)?);
+        let state = Mutex::new(State { file, identity, tail: Tail::start() });
         let writer = Arc::new(Writer {
             path: path.clone(),
             state,
@@ -478,25 +480,29 @@ impl Writer {
         act: impl FnOnce(&mut State) -> Result<T, LogError>,
     ) -> Result<T, LogError> {
         let mut state = self.state();
-        self.lock(&state.file)?;
-        let outcome = self.catch_up(&mut state).and_then(|()| act(&mut state));
+        let length = self.lock(&state)?;
+        let outcome = self.catch_up(&mut state, length).and_then(|()| act(&mut state));
         // The lock goes with the file at the latest.
         let _ = state.file.unlock();
         outcome
     }
 
-    /// Waits for other processes, and makes sure that the file is still the one of that name.
-    fn lock(&self, file: &File) -> Result<(), LogError> {
-        let written = io_error(&self.path, "written");
+    /// Waits for other processes, makes sure that the file is still the one of that name, and gives its
+    /// length: one question to the system for both.
+    fn lock(&self, State { file, identity, .. }: &State) -> Result<u64, LogError> {
         private::lock(file, private::PATIENCE).map_err(|reason| match reason.kind() {
             io::ErrorKind::TimedOut => LogError::Busy(self.path.clone()),
-            _ => written(reason),
+            _ => io_error(&self.path, "written")(reason),
         })?;
-        if private::is_at(file, &self.path).map_err(&written)? {
-            return Ok(());
+        let length = identity.length_at(&self.path);
+        if let Ok(Some(length)) = length {
+            return Ok(length);
         }
         let _ = file.unlock();
-        Err(LogError::Moved(self.path.clone()))
+        Err(match length {
+            Err(reason) => io_error(&self.path, "written")(reason),
+            Ok(_) => LogError::Moved(self.path.clone()),
+        })
     }
 
     /// Where the whole lines end.
@@ -517,8 +523,7 @@ impl Writer {
     }
 
     /// Learns what other processes wrote since, and cuts off a line that one did not finish.
-    fn catch_up(&self, state: &mut State) -> Result<(), LogError> {
-        let length = state.file.metadata().map_err(io_error(&self.path, "read"))?.len();
+    fn catch_up(&self, state: &mut State, length: u64) -> Result<(), LogError> {
         if length == state.tail.end {
             return Ok(());
         }
