@@ -145,6 +145,17 @@ impl std::fmt::Debug for OnRecord {
     }
 }
 
+/// What can be called at one moment.
+#[derive(Clone)]
+pub struct Moment(Arc<Current>);
+
+impl Moment {
+    /// Everything that was installed then.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.0.catalog
+    }
+}
+
 /// The id of a call on record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(String);
@@ -449,8 +460,26 @@ impl Pod {
         arguments: Value,
         options: CallOptions,
     ) -> Outcome {
+        self.call_at(&self.moment(), id, name, arguments, options)
+    }
+
+    /// What can be called now, for calls that belong to this moment, whatever is swapped in before they
+    /// are made: a model calls what it was offered.
+    pub fn moment(&self) -> Moment {
+        Moment(self.current())
+    }
+
+    /// As [`Self::call_as`], of what could be called at `moment`.
+    pub fn call_at(
+        &self,
+        moment: &Moment,
+        id: CallId,
+        name: &str,
+        arguments: Value,
+        options: CallOptions,
+    ) -> Outcome {
         let started = Instant::now();
-        let current = self.current();
+        let current = Arc::clone(&moment.0);
         let (transaction, options) = match self.begin(&current, id, name, &arguments, options) {
             Ok(begun) => begun,
             Err(error) => return Outcome::failure(error.diagnostic()),

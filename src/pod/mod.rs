@@ -16,7 +16,7 @@ mod sub;
 
 pub use background::{Background, Ended, MOST_WORK, Stop};
 pub use host::{
-    CallId, Features, OnRecord, Pod, PodError, PodOptions, sessions_folder, stores_folder,
+    CallId, Features, Moment, OnRecord, Pod, PodError, PodOptions, sessions_folder, stores_folder,
 };
 pub use pipeline::{
     CallVerdict, EndVerdict, Heard, HookReport, Judged, RequestVerdict, ResultVerdict,

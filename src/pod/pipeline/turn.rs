@@ -16,6 +16,8 @@ use std::sync::Arc;
 /// What hooks had to say of a point of a turn, beside what they decided.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
+    /// The id of the event on record; `None` where no hook was asked.
+    pub event: Option<String>,
     /// Texts for the model, with their authors; each is on record.
     pub notices: Vec<String>,
     /// Hooks that failed, and what could not be done as they wanted it.
@@ -137,6 +139,7 @@ pub(in crate::pod) fn pre_request(
         verdict = RequestVerdict::Stop { reason };
         break;
     }
+    heard.event = Some(round.call.clone());
     heard.notices = round.notices();
     let decision = match &verdict {
         RequestVerdict::Proceed => Decision::Proceed,
@@ -170,6 +173,7 @@ pub(in crate::pod) fn post_assistant(
     for (feature, hook, came) in &each {
         heard.diagnostics.extend(came.as_ref().err().map(|failure| failed(feature, hook, failure)));
     }
+    heard.event = Some(round.call.clone());
     heard.notices = round.notices();
     if let Err(error) = round.record(&told, &Decision::Proceed, Vec::new()) {
         return Heard { diagnostics: vec![error.diagnostic()], ..Heard::default() };
@@ -218,6 +222,7 @@ pub(in crate::pod) fn turn_end(
         reason if reason.is_empty() => (EndVerdict::End, Decision::Proceed),
         reason => (EndVerdict::Again { reason: reason.clone() }, Decision::Again { reason }),
     };
+    heard.event = Some(round.call.clone());
     heard.notices = round.notices();
     if let Err(error) = round.record(&told, &decision, Vec::new()) {
         return (

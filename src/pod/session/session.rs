@@ -357,12 +357,12 @@ impl Session {
         self.append(Entry::ToolResult(ToolResult { id: id.to_owned(), reason, shown }))
     }
 
-    /// The texts that a recorded call sent to the model become visible to it.
+    /// The texts that a recorded call sent to the model become visible to it. Says how many they are.
     ///
     /// # Errors
     ///
     /// They cannot be recorded.
-    pub fn append_notices_of(&self, call: &str) -> Result<(), SessionError> {
+    pub fn append_notices_of(&self, call: &str) -> Result<u64, SessionError> {
         let count = {
             let mut facts = self.facts();
             facts.catch_up(u64::MAX)?;
@@ -372,7 +372,7 @@ impl Session {
             let reason = Reason::Sent(call.to_owned(), index);
             self.append(Entry::Notice(Notice { reason, text: None }))?;
         }
-        Ok(())
+        Ok(count)
     }
 
     /// A text that the model is shown, such as why a turn goes on.
