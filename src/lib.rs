@@ -17,6 +17,8 @@ pub mod pod;
 mod private;
 pub mod secret;
 pub mod store;
+#[cfg(feature = "worker")]
+pub mod worker;
 pub mod workspace;
 
 #[cfg(feature = "cli")]

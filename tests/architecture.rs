@@ -72,6 +72,7 @@ fn uses_only(module: &str, allowed: &[&str]) {
         "store",
         "secret",
         "pod",
+        "worker",
         "workspace",
         "cli",
         "mcp",
@@ -99,12 +100,13 @@ fn arrows_point_one_way() {
     uses_only("store", &["diagnostic", "limit", "private", "feature"]);
     uses_only("secret", &["diagnostic", "private", "feature"]);
     uses_only("pod", &["diagnostic", "limit", "private", "feature", "store", "secret"]);
+    uses_only("worker", &["diagnostic", "feature", "pod"]);
     uses_only("mcp", &["diagnostic", "limit", "config", "feature", "secret", "pod"]);
     uses_only("agent_hook", &["diagnostic", "private", "feature", "pod"]);
     let core =
         ["diagnostic", "limit", "builtin", "config", "feature", "script", "store", "secret", "pod"];
     uses_only("workspace", &[&core[..], &["private"]].concat());
-    uses_only("cli", &[&core[..], &["workspace", "mcp", "agent_hook"]].concat());
+    uses_only("cli", &[&core[..], &["workspace", "worker", "mcp", "agent_hook"]].concat());
 }
 
 #[test]
@@ -118,6 +120,19 @@ fn the_feature_api_knows_no_engine_and_no_protocol() {
             assert!(!text.contains(foreign), "{} uses {foreign}", file.display());
         }
     }
+}
+
+#[test]
+fn one_file_of_the_worker_knows_the_library_of_providers() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&source, &mut files);
+    let knows = |file: &PathBuf| {
+        let text = fs::read_to_string(file).expect("source is text");
+        text.contains("genai::") || text.contains("reqwest::")
+    };
+    let files: Vec<_> = files.into_iter().filter(knows).collect();
+    assert_eq!(files, [source.join("worker/provider.rs")]);
 }
 
 #[test]

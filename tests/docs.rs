@@ -6,6 +6,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "reads the documentation and runs its commands")]
 
+use crate::fake_model::FakeModel;
 use peasy::diagnostic::{Diagnostic, Severity};
 use peasy::feature::id::FeatureSource;
 use peasy::limit::{Limit, Limits};
@@ -54,6 +55,7 @@ const FAMILIES: [&str; 35] = [
     "session",
     "source",
     "test",
+    "worker",
 ];
 
 fn root() -> &'static Path {
@@ -90,7 +92,10 @@ fn pages() -> Vec<PathBuf> {
 
 /// The pages whose blocks are run here. Others have tests of their own, or none to run.
 fn living_pages() -> Vec<PathBuf> {
-    let others = ["annotations.md", "feature-api.md", "mcp.md", "measures.md"];
+    let mut others = vec!["annotations.md", "feature-api.md", "mcp.md", "measures.md"];
+    if cfg!(not(feature = "worker")) {
+        others.push("chat.md");
+    }
     pages().into_iter().filter(|page| !others.iter().any(|other| page.ends_with(other))).collect()
 }
 
@@ -158,6 +163,11 @@ fn workplace(is_checkout: bool) -> tempfile::TempDir {
 
 /// Runs a command in the shell, with nothing of the environment but where `peasy` is.
 fn shell(folder: &Path, command: &str) -> Output {
+    shell_with(folder, command, None)
+}
+
+/// As [`shell`], with the address of a model in `MODEL`.
+fn shell_with(folder: &Path, command: &str, model: Option<&str>) -> Output {
     let binary = Path::new(env!("CARGO_BIN_EXE_peasy"));
     let tools = binary.parent().expect("a file has a folder").display();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -170,6 +180,7 @@ fn shell(folder: &Path, command: &str) -> Output {
         .env("HOME", folder)
         .env("PEASY_HOME", folder.join(".config/peasy"))
         .env("NO_COLOR", "1")
+        .env("MODEL", model.unwrap_or_default())
         .stdin(Stdio::null())
         .output()
         .expect("sh is there")
@@ -199,7 +210,7 @@ fn fit(wanted: &[&str], lines: &[&str]) -> bool {
 }
 
 /// Runs the commands of a `console` block; gives the block as it should be, or `None` where it is.
-fn corrected(block: &Block, folder: &Path) -> Option<String> {
+fn corrected(block: &Block, folder: &Path, model: Option<&str>) -> Option<String> {
     let mut text = String::new();
     let mut lines = block.text.lines().peekable();
     let mut is_right = true;
@@ -221,13 +232,19 @@ fn corrected(block: &Block, folder: &Path) -> Option<String> {
         if command == "cargo test" {
             continue;
         }
-        let output = run(folder, &command);
+        let output = shell_with(folder, &command, model);
+        let output = String::from_utf8(output.stdout).expect("peasy prints UTF-8");
         let lines: Vec<&str> = output.trim_end().lines().map(str::trim_end).collect();
         let kept = if fit(&wanted, &lines) { &wanted } else { &lines };
         is_right &= fit(&wanted, &lines);
         kept.iter().for_each(|line| text.extend([line, "\n"]));
     }
     (!is_right).then_some(text)
+}
+
+/// What the model of a page says, request by request.
+fn steps(block: &Block) -> Vec<serde_json::Value> {
+    serde_json::from_str(&block.text).expect("a block `json model` is a script for the fake model")
 }
 
 #[test]
@@ -237,12 +254,17 @@ fn commands_print_what_is_shown() {
         let text = read(&page);
         let folder = workplace(page.ends_with("README.md") && page.parent() == Some(root()));
         let mut new: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut model = None;
         for block in blocks(&text).iter() {
+            if block.info == "json model" {
+                model = Some(FakeModel::start(steps(block)));
+            }
+            let model = model.as_ref().map(FakeModel::url);
             if let Some(file) = block.file() {
                 write(block, file, folder.path());
             }
             if block.info == "console"
-                && let Some(right) = corrected(block, folder.path())
+                && let Some(right) = corrected(block, folder.path(), model.as_deref())
             {
                 wrong.push(format!(
                     "{} shows\n{}and should show\n{right}",

@@ -12,6 +12,7 @@ mod cli;
 mod client;
 mod docs;
 mod durability;
+mod fake_model;
 mod feature_api;
 mod format;
 #[cfg(all(unix, feature = "bridge"))]
@@ -36,6 +37,8 @@ mod scripts;
 #[cfg(unix)]
 mod session;
 mod setup;
+#[cfg(feature = "worker")]
+mod worker;
 
 /// Counts allocations, as a program that embeds the crate does.
 #[global_allocator]

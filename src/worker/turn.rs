@@ -1,0 +1,319 @@
+//! One turn: the model is asked, its tools are called, and again, until it calls none.
+
+use super::attempt::{Came, Said};
+use super::audience::{Audience, Event};
+use super::model::{Model, Tokens, Tool};
+use super::settings::WorkerSettings;
+use crate::diagnostic::Diagnostic;
+use crate::feature::call::Cancel;
+use crate::feature::catalog::CallOptions;
+use crate::feature::hook_event::{AgentCall, PostAssistant, PreRequest, TurnEnd};
+use crate::pod::session::{Reason, Session, SessionError};
+use crate::pod::{EndVerdict, Heard, Moment, Pod, RequestVerdict};
+use serde_json::Value;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Why a turn could not be brought to an end: what happens cannot be put on record.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The session's log cannot be read or written.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl WorkerError {
+    /// The problem as data.
+    pub fn diagnostic(&self) -> Diagnostic {
+        match self {
+            Self::Session(error) => error.diagnostic(),
+        }
+    }
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum End {
+    /// The model called no more tools.
+    Done,
+    /// A hook stopped a request; why, as it says.
+    Stopped(String),
+    /// The turn was cancelled.
+    Cancelled,
+    /// The model called tools as often as it may, and would call more.
+    Rounds(u64),
+    /// The last answer was too long and was cut.
+    Cut,
+    /// The model cannot be asked.
+    Failed(Diagnostic),
+}
+
+impl End {
+    /// One word, as the log has it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Stopped(_) => "stopped",
+            Self::Cancelled => "cancelled",
+            Self::Rounds(_) => "rounds",
+            Self::Cut => "cut",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The problem as data; `None` where there is none.
+    pub fn problem(&self) -> Option<Diagnostic> {
+        Some(match self {
+            Self::Done | Self::Cut => return None,
+            Self::Stopped(reason) => {
+                Diagnostic::operator("hook/stopped", format!("the request was stopped: {reason}"))
+            }
+            Self::Cancelled => Diagnostic::caller("worker/cancelled", "the turn was cancelled"),
+            Self::Rounds(most) => Diagnostic::operator(
+                "worker/rounds",
+                format!("the turn ends: the model was asked {most} times, and would go on"),
+            )
+            .help("say `go on`, or set `max_rounds` below `[chat]` of the settings"),
+            Self::Failed(problem) => problem.clone(),
+        })
+    }
+}
+
+/// What came of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turned {
+    /// How it ended.
+    pub end: End,
+    /// The last text of the model.
+    pub text: String,
+    /// How often the model was asked.
+    pub rounds: u64,
+    /// How many tools it called.
+    pub calls: u64,
+    /// What it cost, where the provider says so.
+    pub tokens: Tokens,
+}
+
+/// A session in the hands of a model and a person. Cheap to make; holds nothing of the session's
+/// messages.
+pub struct Worker<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) session: &'a Session,
+    pub(super) model: &'a dyn Model,
+    pub(super) settings: &'a WorkerSettings,
+    pub(super) audience: &'a dyn Audience,
+    /// How many turns came before.
+    turns: u64,
+    /// How many tokens the session had at the latest request.
+    pub(super) context: AtomicU64,
+    spent: Mutex<Tokens>,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker for a session of this pod.
+    pub fn new(
+        pod: &'a Pod,
+        session: &'a Session,
+        model: &'a dyn Model,
+        settings: &'a WorkerSettings,
+        audience: &'a dyn Audience,
+    ) -> Self {
+        let (turns, context, spent) = Default::default();
+        Self { pod, session, model, settings, audience, turns, context, spent }
+    }
+
+    /// The same, where `turns` turns came before and the session has `context` tokens.
+    #[must_use]
+    pub fn after(mut self, turns: u64, context: u64) -> Self {
+        self.turns = turns;
+        self.context = context.into();
+        self
+    }
+
+    /// How many tokens the session had at the latest request; 0 where nobody knows.
+    pub fn context(&self) -> u64 {
+        self.context.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(super) fn spent(&self) -> MutexGuard<'_, Tokens> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a turn about what a person wrote.
+    ///
+    /// # Errors
+    ///
+    /// What happens cannot be put on record. What was on record before stands.
+    pub fn turn(&self, text: &str, cancel: &Cancel) -> Result<Turned, WorkerError> {
+        self.session.append_user(&text.into())?;
+        self.go_on(text, cancel)
+    }
+
+    /// Takes a turn about what stands. `text` is what the person wrote last, for hooks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::turn`].
+    pub fn go_on(&self, text: &str, cancel: &Cancel) -> Result<Turned, WorkerError> {
+        *self.spent() = Tokens::default();
+        let (tokens, last) = Default::default();
+        let mut turned = Turned { end: End::Done, text: last, rounds: 0, calls: 0, tokens };
+        turned.end = self.rounds(text, &mut turned, cancel)?;
+        turned.tokens = *self.spent();
+        if let Some(problem) = turned.end.problem().filter(|_| !is_told(&turned.end)) {
+            self.session.append_trouble(None, vec![problem])?;
+        }
+        self.session.append_turn_end(turned.end.word())?;
+        self.audience.hear(Event::Ended(&turned.end));
+        Ok(turned)
+    }
+
+    fn rounds(
+        &self,
+        written: &str,
+        turned: &mut Turned,
+        cancel: &Cancel,
+    ) -> Result<End, WorkerError> {
+        let mut again = 0;
+        loop {
+            if cancel.is_cancelled() {
+                return Ok(End::Cancelled);
+            }
+            if turned.rounds >= self.settings.max_rounds {
+                return Ok(End::Rounds(turned.rounds));
+            }
+            // What the model is offered now is what it calls, whatever is saved meanwhile.
+            let moment = self.pod.moment();
+            let tools = self.tools(&moment);
+            if self.is_long() {
+                self.compact_with(&tools, cancel)?;
+                if cancel.is_cancelled() {
+                    return Ok(End::Cancelled);
+                }
+            }
+            turned.rounds += 1;
+            if let Some(reason) = self.before(written, &tools, turned.rounds, cancel)? {
+                return Ok(End::Stopped(reason));
+            }
+            self.audience.hear(Event::Request(turned.rounds));
+            let said = match self.ask(&tools, cancel)? {
+                Came::Said(said) => said,
+                Came::Nothing(end) => return Ok(end),
+            };
+            let heard = self.answered(&said, cancel);
+            turned.text.clone_from(&said.text);
+            turned.calls += said.calls.len() as u64;
+            if !said.calls.is_empty() {
+                self.run_calls(&moment, &said.calls, cancel)?;
+                self.tell(heard)?;
+                continue;
+            }
+            self.tell(heard)?;
+            if said.is_cut {
+                return Ok(End::Cut);
+            }
+            let Some(reason) = self.ends(&said.text, again, cancel)? else { return Ok(End::Done) };
+            again += 1;
+            self.audience.hear(Event::Notice(&reason));
+        }
+    }
+
+    /// The tools of a moment, as the model reads them.
+    pub(super) fn tools(&self, moment: &Moment) -> Vec<Tool> {
+        let tools = moment.catalog().tools().map(|tool| {
+            let tool = tool.declaration();
+            let description = match &tool.title {
+                Some(title) if tool.description.is_empty() => title.clone(),
+                _ => tool.description.clone(),
+            };
+            let schema = tool.parameters.to_json_schema();
+            Tool { name: tool.name.as_str().to_owned(), description, schema }
+        });
+        tools.collect()
+    }
+
+    fn options(&self, cancel: &Cancel) -> CallOptions {
+        let sink = self.audience.sink();
+        CallOptions { sink, cancel: cancel.clone(), ..CallOptions::default() }
+    }
+
+    /// Asks the hooks whether the request is made; gives the reason where it is not.
+    fn before(
+        &self,
+        written: &str,
+        tools: &[Tool],
+        request: u64,
+        cancel: &Cancel,
+    ) -> Result<Option<String>, WorkerError> {
+        let event = PreRequest {
+            model: self.model.name().to_owned(),
+            messages: self.session.transcript()?.len() as u64,
+            text: written.to_owned(),
+            tools: tools.iter().map(|tool| tool.name.clone()).collect(),
+            request,
+        };
+        let (verdict, heard) = self.pod.pre_request(&event, self.options(cancel));
+        self.tell(heard)?;
+        Ok(match verdict {
+            RequestVerdict::Proceed => None,
+            RequestVerdict::Stop { reason } => Some(reason),
+        })
+    }
+
+    /// Tells the hooks of an answer.
+    fn answered(&self, said: &Said, cancel: &Cancel) -> Heard {
+        let tool_calls = said.calls.iter().map(|(_, tool, arguments)| AgentCall {
+            tool: tool.clone(),
+            args: match arguments {
+                Value::Object(args) => args.clone(),
+                _ => serde_json::Map::new(),
+            },
+        });
+        let event = PostAssistant {
+            model: self.model.name().to_owned(),
+            text: said.text.clone(),
+            tool_calls: tool_calls.collect(),
+        };
+        self.pod.post_assistant(&event, self.options(cancel))
+    }
+
+    /// Asks the hooks whether the turn ends; gives the reason, which the model sees, where it goes on.
+    fn ends(&self, text: &str, again: u64, cancel: &Cancel) -> Result<Option<String>, WorkerError> {
+        let event = TurnEnd { text: text.to_owned(), turns: self.turns + 1, again };
+        let (verdict, heard) = self.pod.turn_end(&event, self.options(cancel));
+        let because = because(&heard);
+        self.tell(heard)?;
+        match verdict {
+            EndVerdict::End => Ok(None),
+            EndVerdict::Again { reason } => {
+                self.session.append_notice(&reason, because)?;
+                Ok(Some(reason))
+            }
+        }
+    }
+
+    /// Puts on record, and tells, what hooks say beside what they decide.
+    fn tell(&self, heard: Heard) -> Result<(), WorkerError> {
+        for problem in &heard.diagnostics {
+            self.audience.hear(Event::Problem(problem));
+        }
+        for text in &heard.notices {
+            self.session.append_notice(text, because(&heard))?;
+            self.audience.hear(Event::Notice(text));
+        }
+        Ok(())
+    }
+}
+
+/// Why the model sees what hooks say: their event is on record.
+fn because(heard: &Heard) -> Reason {
+    match &heard.event {
+        Some(event) => Reason::Call(event.clone()),
+        None => Reason::Host("hook".to_owned()),
+    }
+}
+
+/// Whether the log says of an end what was wrong already.
+fn is_told(end: &End) -> bool {
+    matches!(end, End::Failed(_) | End::Cancelled)
+}

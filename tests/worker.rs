@@ -1,0 +1,605 @@
+//! The worker: turns with a fake model that speaks as two providers do, well and badly.
+
+use crate::fake_model::FakeModel;
+use peasy::feature::call::Cancel;
+use peasy::feature::capability::Capability;
+use peasy::feature::catalog::CallOptions;
+use peasy::feature::event::Sink;
+use peasy::feature::grant::HostPolicy;
+use peasy::feature::id::FeatureSource;
+use peasy::feature::question::{Answer, Question};
+use peasy::feature::registry::FeatureRegistryBuilder;
+use peasy::limit::Limits;
+use peasy::pod::session::{About, Content, Session, transcript, verify};
+use peasy::pod::{Features, Pod, PodOptions};
+use peasy::script::runtime::{Location, ScriptRuntime};
+use peasy::store::Durability;
+use peasy::worker::provider::{ModelName, Provider};
+use peasy::worker::{Audience, End, Event, Pause, Turned, Worker, WorkerSettings};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const FEATURE: &str = r#"//! @request store
+//! @request notify:model
+//! @request ask
+//! @request hook:post_tool_call:replace
+
+/// Count the words of a text.
+/// @tool
+/// @param text string
+/// @returns int
+fn count_words(text) {
+    store::incr("calls");
+    notify::model(`counted: ${text}`);
+    text::words(text).len()
+}
+
+/// Say what was given.
+/// @tool
+/// @param text string
+/// @returns string
+fn echo(text) { text }
+
+/// As long as it is wanted.
+/// @tool
+/// @param size int
+/// @returns string
+fn long(size) { let text = ""; text.pad(size, "x"); text }
+
+/// Ask the person.
+/// @tool
+fn paint() { if ask::confirm("Paint it red?") { "red" } else { "grey" } }
+
+/// Never to be called.
+/// @tool
+fn erase() { store::set("erased", true); "erased" }
+
+/// @hook pre_tool_call
+fn guard(event) { if event.tool == "erase" { return deny("nothing is erased here"); } }
+
+/// @hook post_tool_call tools=echo
+fn mask(event) { if event.result == "secret" { return replace("masked"); } }
+
+/// @hook pre_request
+fn before(event) { if event.text.contains("forbidden") { return stop("not that"); } }
+
+/// @hook post_assistant
+fn after(event) { if event.text.contains("tell me") { notify::model("you asked to be told"); } }
+
+/// @hook turn_end
+fn ends(event) { if event.text.contains("not yet") && event.again < 1 { return again("go on, please"); } }
+"#;
+
+/// The providers whose speech the fake model knows.
+const PROVIDERS: [&str; 2] = ["openai/fake", "anthropic/fake"];
+
+/// A folder, a pod with the feature, a session, and a fake model.
+struct Place {
+    folder: TempDir,
+    pod: Pod,
+    session: Session,
+    model: FakeModel,
+    provider: Provider,
+    settings: WorkerSettings,
+    waits: Waits,
+    log: Heard,
+    cancel: Cancel,
+}
+
+/// Passes no time, and keeps how long it would have been.
+#[derive(Debug, Clone, Default)]
+struct Waits(Arc<Mutex<Vec<Duration>>>);
+
+impl Pause for Waits {
+    fn pause(&self, wait: Duration, _: &Cancel) {
+        self.0.lock().expect("no panic").push(wait);
+    }
+}
+
+/// Keeps what it hears, in words, and answers as told.
+#[derive(Default)]
+struct Heard {
+    events: Mutex<Vec<String>>,
+    answers: Mutex<Vec<Answer>>,
+    cancels_at: Mutex<Option<(&'static str, Cancel)>>,
+}
+
+impl Heard {
+    fn list(&self) -> Vec<String> {
+        self.events.lock().expect("no panic").clone()
+    }
+
+    /// How often something was heard that begins like this.
+    fn count(&self, begin: &str) -> usize {
+        self.list().iter().filter(|event| event.starts_with(begin)).count()
+    }
+}
+
+impl Audience for Heard {
+    fn hear(&self, event: Event<'_>) {
+        let text = match event {
+            Event::Text(text) => {
+                let mut events = self.events.lock().expect("no panic");
+                match events.last_mut().filter(|last| last.starts_with("text ")) {
+                    Some(last) => last.push_str(text),
+                    None => events.push(format!("text {text}")),
+                }
+                let said = events.last().cloned().unwrap_or_default();
+                if let Some((word, cancel)) = &*self.cancels_at.lock().expect("no panic")
+                    && said.contains(word)
+                {
+                    cancel.cancel();
+                }
+                return;
+            }
+            Event::Thought(_) => "thought".to_owned(),
+            Event::Request(number) => format!("request {number}"),
+            Event::Retry { problem, is_discarded, .. } => {
+                format!("retry {} {is_discarded}", problem.code)
+            }
+            Event::Answered { text } => format!("answered {text}"),
+            Event::CallBegins { tool, .. } => format!("begins {tool}"),
+            Event::CallEnds { tool, shown, is_error, .. } => {
+                let word = if is_error { "fails" } else { "gives" };
+                format!("{tool} {word} {}", shown.chars().take(120).collect::<String>())
+            }
+            Event::Notice(text) => format!("notice {text}"),
+            Event::Problem(problem) => format!("problem {}", problem.code),
+            Event::Usage(tokens) => format!("usage {} {}", tokens.input, tokens.output),
+            Event::Compacted(facts) => format!("compacted {facts}"),
+            Event::Ended(end) => format!("ended {}", end.word()),
+        };
+        self.events.lock().expect("no panic").push(text);
+    }
+
+    fn ask(&self, _: &Question) -> Option<Answer> {
+        self.answers.lock().expect("no panic").pop()
+    }
+
+    fn sink(&self) -> Arc<dyn Sink> {
+        CallOptions::default().sink
+    }
+}
+
+fn pod(folder: &std::path::Path) -> Pod {
+    let runtime = ScriptRuntime::new(&Limits::default()).expect("this binary counts");
+    let path = folder.join("tools.rhai");
+    std::fs::write(&path, FEATURE).expect("a feature");
+    let location = Location { path, source: FeatureSource::User };
+    let outcome = runtime.read(std::slice::from_ref(&location)).remove(0);
+    let script = outcome.script.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
+    let id = script.descriptor.id.clone();
+    let mut policy = HostPolicy::new();
+    for capability in ["store", "notify:model", "ask", "hook:post_tool_call:replace"] {
+        let capability: Capability = capability.parse().expect("a capability");
+        policy = policy.grant(id.clone(), capability);
+    }
+    let plan = FeatureRegistryBuilder::new(policy).module(runtime.feature(script)).plan();
+    let options = PodOptions {
+        project: None,
+        state: folder.join("state"),
+        session: "s".into(),
+        durability: Durability::Never,
+        workspace: None,
+        closed: Vec::new(),
+        secrets: None,
+    };
+    Pod::open(&options, Arc::new(plan.install().0), Features::new()).expect("a log")
+}
+
+fn about() -> About {
+    About { front: "test".into(), agent: None }
+}
+
+impl Place {
+    fn new(provider: &str, steps: impl IntoIterator<Item = Value>) -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        let pod = pod(folder.path());
+        let session = Session::begin(Arc::clone(pod.log()), &about()).expect("a session");
+        let model = FakeModel::start(steps);
+        let name = ModelName::parse(provider).expect("a model");
+        let provider = Provider::new(name, Some(&model.url()), None).expect("an address");
+        let waits = Waits::default();
+        let settings = WorkerSettings { pause: Arc::new(waits.clone()), ..Default::default() };
+        let (log, cancel) = Default::default();
+        Self { folder, pod, session, model, provider, settings, waits, log, cancel }
+    }
+
+    fn turn(&self, text: &str) -> Turned {
+        let worker =
+            Worker::new(&self.pod, &self.session, &self.provider, &self.settings, &self.log);
+        worker.turn(text, &self.cancel).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn session_folder(&self) -> PathBuf {
+        self.folder.path().join("state/session/s")
+    }
+
+    /// The messages that the model sees, in words.
+    fn seen(&self) -> Vec<String> {
+        let messages = transcript(&self.session_folder(), None).expect("a session");
+        let words = messages.map(|message| match message.expect("a message").content {
+            Content::Instructions { text } => format!("system {text}"),
+            Content::User { content } => format!("user {}", content.as_str().unwrap_or_default()),
+            Content::Assistant { text, calls, .. } => {
+                let calls: Vec<_> = calls.iter().map(|call| call.tool.as_str()).collect();
+                format!("assistant {text} {calls:?}")
+            }
+            Content::ToolResult { shown, is_error, .. } => format!("result {shown} {is_error}"),
+            Content::Notice { text } => format!("notice {text}"),
+            Content::Summary { text, facts } => format!("summary of {facts} {text}"),
+        });
+        words.collect()
+    }
+
+    /// Everything in the log holds, and explains what the model saw.
+    fn verify(&self) {
+        let verified = verify(&self.session_folder(), None, &mut |_| ()).expect("a log");
+        assert!(verified.findings.is_empty(), "{:?}", verified.findings);
+    }
+
+    /// The texts of the results that the latest request showed, whichever provider's speech.
+    fn shown_at(&self, request: usize) -> String {
+        self.model.requests()[request].body.to_string()
+    }
+}
+
+fn calls(calls: &[(&str, Value)]) -> Value {
+    let calls =
+        calls.iter().map(|(tool, arguments)| json!({ "tool": tool, "arguments": arguments }));
+    json!({ "calls": calls.collect::<Vec<_>>(), "usage": [100, 20] })
+}
+
+#[test]
+fn tools_run_side_by_side_and_the_model_reads_what_they_gave() {
+    for provider in PROVIDERS {
+        let place = Place::new(
+            provider,
+            [
+                calls(&[
+                    ("count_words", json!({ "text": "to be or not" })),
+                    ("echo", json!({ "text": "grün — ✓" })),
+                    ("erase", json!({})),
+                    ("echo", json!({ "text": "secret" })),
+                ]),
+                json!({ "text": "Four wörds.", "usage": [150, 7] }),
+            ],
+        );
+        let turned = place.turn("count, please");
+        assert_eq!((&turned.end, &*turned.text), (&End::Done, "Four wörds."), "{provider}");
+        assert_eq!((turned.rounds, turned.calls), (2, 4));
+        assert_eq!((turned.tokens.input, turned.tokens.output), (250, 27));
+        let seen = place.seen();
+        assert_eq!(
+            seen[..4],
+            [
+                "user count, please",
+                r#"assistant  ["count_words", "echo", "erase", "echo"]"#,
+                "result 4 false",
+                "result \"grün — ✓\" false",
+            ],
+            "{provider}"
+        );
+        assert!(
+            seen[4].contains("nothing is erased here") && seen[4].ends_with("true"),
+            "{seen:?}"
+        );
+        assert!(seen[5].contains("masked") && !seen[5].contains("secret"), "{seen:?}");
+        let replaced = "notice [user:tools] replaced the result";
+        assert_eq!(
+            seen[6..],
+            ["notice counted: to be or not", replaced, "assistant Four wörds. []"]
+        );
+        // The second request shows all that, in the provider's own form.
+        let second = place.shown_at(1);
+        for part in ["grün — ✓", "counted: to be or not", "nothing is erased here", "masked"] {
+            assert!(second.contains(part), "{provider}: {part}: {second}");
+        }
+        let requests = place.model.requests();
+        let path =
+            if provider.starts_with("openai") { "/v1/chat/completions" } else { "/v1/messages" };
+        assert_eq!(requests[0].path, path);
+        assert!(requests[0].body["tools"].to_string().contains("Count the words of a text."));
+        assert_eq!(place.log.count("text Four wörds."), 1, "{:?}", place.log.list());
+        place.verify();
+    }
+}
+
+#[test]
+fn thoughts_go_back_to_the_provider_that_had_them() {
+    let steps = || {
+        let mut step = calls(&[("echo", json!({ "text": "a" }))]);
+        step["thought"] = "I had better look.".into();
+        [step, json!({ "text": "a" }), json!({ "text": "b" })]
+    };
+    let place = Place::new("anthropic/fake", steps());
+    place.turn("go");
+    assert!(place.log.count("thought") > 0);
+    let second = &place.model.requests()[1].body;
+    let thinking = second["messages"][1]["content"][0].clone();
+    assert_eq!(
+        thinking,
+        json!({ "type": "thinking", "thinking": "I had better look.", "signature": "c2lnbmVk" })
+    );
+    // Another provider is not shown them.
+    let name = ModelName::parse("openai/other").expect("a model");
+    let other = Provider::new(name, Some(&place.model.url()), None).expect("an address");
+    let worker = Worker::new(&place.pod, &place.session, &other, &place.settings, &place.log);
+    worker.turn("and you?", &place.cancel).expect("a turn");
+    assert!(!place.shown_at(2).contains("c2lnbmVk"), "{}", place.shown_at(2));
+    place.verify();
+}
+
+#[test]
+fn what_may_help_is_tried_again_and_what_does_not_is_told() {
+    for provider in PROVIDERS {
+        let place = Place::new(
+            provider,
+            [
+                json!({ "status": 429, "retry_after": 3, "message": "slow down" }),
+                json!({ "status": 500 }),
+                json!({ "text": "Half of an ans", "cut": true }),
+                json!({ "text": "x", "event": "overloaded_error" }),
+                json!({ "text": "A whole answer." }),
+            ],
+        );
+        let turned = place.turn("hello");
+        assert_eq!(turned.text, "A whole answer.", "{provider} {:?}", place.log.list());
+        assert_eq!(
+            place.log.list().iter().filter(|event| event.starts_with("retry")).collect::<Vec<_>>(),
+            [
+                "retry worker/provider false",
+                "retry worker/provider false",
+                "retry worker/cut true",
+                "retry worker/provider true",
+            ],
+            "{provider}"
+        );
+        let waits = place.waits.0.lock().expect("no panic").clone();
+        assert_eq!(waits[0], Duration::from_secs(3));
+        assert_eq!(place.seen(), ["user hello", "assistant A whole answer. []"]);
+        place.verify();
+
+        for (status, code) in [(401, "worker/denied"), (400, "worker/refused")] {
+            place.model.push([json!({ "status": status, "message": "no such thing" })]);
+            let End::Failed(problem) = place.turn("again").end else { panic!("it fails") };
+            assert_eq!(problem.code, code);
+            assert!(problem.message.contains("no such thing"), "{}", problem.message);
+        }
+        let tried = place.model.requests().len();
+        assert_eq!(tried, 7, "what is refused is not tried again");
+        place.verify();
+    }
+}
+
+#[test]
+fn a_provider_that_goes_on_failing_ends_the_turn() {
+    let place = Place::new("openai/fake", (0..9).map(|_| json!({ "status": 503 })));
+    let End::Failed(problem) = place.turn("hello").end else { panic!("it fails") };
+    assert_eq!(problem.code, "worker/provider");
+    assert_eq!(place.model.requests().len(), 5, "one attempt and four more");
+    // The session goes on as soon as the provider does.
+    drop(place.session);
+    let session = Session::resume(Arc::clone(place.pod.log()), &about()).expect("it goes on");
+    let model = FakeModel::start([json!({ "text": "Here I am." })]);
+    let name = ModelName::parse("openai/fake").expect("a model");
+    let provider = Provider::new(name, Some(&model.url()), None).expect("an address");
+    let worker = Worker::new(&place.pod, &session, &provider, &place.settings, &place.log);
+    assert_eq!(worker.turn("still there?", &place.cancel).expect("a turn").text, "Here I am.");
+}
+
+#[test]
+fn nobody_there_is_told_as_that() {
+    let place = Place::new("openai/fake", []);
+    let name = ModelName::parse("openai/fake").expect("a model");
+    let provider = Provider::new(name, Some("http://127.0.0.1:1/v1"), None).expect("an address");
+    let worker = Worker::new(&place.pod, &place.session, &provider, &place.settings, &place.log);
+    let End::Failed(problem) = worker.turn("hello", &place.cancel).expect("a turn").end else {
+        panic!("nobody listens there")
+    };
+    assert_eq!(problem.code, "worker/unreachable", "{}", problem.message);
+}
+
+#[test]
+fn a_model_that_calls_what_is_not_there_or_writes_no_json_reads_so() {
+    for provider in PROVIDERS {
+        let place = Place::new(
+            provider,
+            [
+                json!({ "calls": [
+                    { "tool": "count_word", "arguments": { "text": "a" } },
+                    { "tool": "echo", "raw": "{\"text\": \"half" },
+                    { "tool": "echo", "raw": "[1, 2]" },
+                    { "tool": "echo", "arguments": { "txt": "a" } },
+                    { "tool": "echo", "id": "call-1", "arguments": { "text": "same id" } },
+                ] }),
+                json!({ "text": "I see." }),
+            ],
+        );
+        let turned = place.turn("go");
+        assert_eq!(turned.text, "I see.", "{provider} {:?}", place.log.list());
+        let seen = place.seen();
+        for (at, part) in [
+            (2, "count_word"),
+            (3, "the arguments are not JSON"),
+            (4, "no JSON object"),
+            (5, "txt"),
+        ] {
+            assert!(
+                seen[at].contains(part) && seen[at].ends_with("true"),
+                "{provider} {:?}",
+                seen[at]
+            );
+        }
+        assert_eq!(seen[6], "result \"same id\" false");
+        place.verify();
+        // What the provider gets back is what it takes: objects, and names that differ.
+        let second = place.shown_at(1);
+        assert!(second.contains("unreadable"), "{second}");
+    }
+}
+
+#[test]
+fn endless_output_is_cut_with_a_word() {
+    for provider in PROVIDERS {
+        for what in ["text", "call"] {
+            let mut place = Place::new(provider, [json!({ "text": "I begin", "endless": what })]);
+            place.settings.max_output = 4_000;
+            let turned = place.turn("go");
+            assert_eq!(turned.end, End::Cut, "{provider} {what}");
+            assert!(
+                turned.text.ends_with("[cut: the answer was longer than 4000 bytes, and was cut]")
+            );
+            assert!(turned.text.len() < 4_200);
+            assert_eq!(place.log.count("problem worker/output"), 1);
+            place.verify();
+        }
+    }
+}
+
+#[test]
+fn long_results_are_cut_and_rounds_are_bounded() {
+    let long = || calls(&[("long", json!({ "size": 3_000 }))]);
+    let mut place = Place::new("anthropic/fake", (0..9).map(|_| long()));
+    (place.settings.max_result, place.settings.max_rounds) = (1_000, 3);
+    let turned = place.turn("go");
+    assert_eq!((turned.end, turned.rounds), (End::Rounds(3), 3));
+    assert!(place.seen()[2].contains("[cut: the first 1000 of 3000 bytes"), "{}", place.seen()[2]);
+    place.verify();
+}
+
+#[test]
+fn a_call_asks_the_person_after_the_others_and_runs_again() {
+    let paint = || calls(&[("paint", json!({})), ("echo", json!({ "text": "b" }))]);
+    let place = Place::new(
+        "openai/fake",
+        [paint(), json!({ "text": "Red." }), paint(), json!({ "text": "Nobody." })],
+    );
+    place.log.answers.lock().expect("no panic").push(Answer::Given(Default::default()));
+    place.turn("paint it");
+    assert_eq!(place.log.count("paint gives red"), 1, "{:?}", place.log.list());
+    // Nobody answers: the model reads that an answer is needed.
+    place.turn("again");
+    assert_eq!(place.log.count("paint fails"), 1, "{:?}", place.log.list());
+    assert!(place.seen().iter().any(|seen| seen.contains("Paint it red?")), "{:?}", place.seen());
+    place.verify();
+}
+
+#[test]
+fn hooks_of_a_turn_stop_it_add_to_it_and_make_it_go_on() {
+    let place = Place::new(
+        "openai/fake",
+        [json!({ "text": "not yet" }), json!({ "text": "now, and tell me" })],
+    );
+    let turned = place.turn("something forbidden");
+    assert!(matches!(&turned.end, End::Stopped(reason) if reason.contains("not that")));
+    assert_eq!(place.model.requests().len(), 0, "what is stopped is not sent");
+    let turned = place.turn("fine");
+    assert_eq!((turned.end, turned.rounds), (End::Done, 2));
+    let seen = place.seen();
+    assert!(seen[3].starts_with("notice") && seen[3].contains("go on, please"), "{seen:?}");
+    assert!(seen[5].starts_with("notice") && seen[5].contains("you asked to be told"), "{seen:?}");
+    place.verify();
+}
+
+#[test]
+fn a_turn_is_cancelled_in_the_middle_and_the_session_goes_on() {
+    for provider in PROVIDERS {
+        let place = Place::new(
+            provider,
+            [json!({ "text": "I think that STOP", "hold": true }), json!({ "text": "Fine." })],
+        );
+        *place.log.cancels_at.lock().expect("no panic") = Some(("STOP", place.cancel.clone()));
+        let turned = place.turn("go");
+        assert_eq!(turned.end, End::Cancelled);
+        assert_eq!(place.seen(), ["user go", "assistant I think that STOP []"]);
+        let worker =
+            Worker::new(&place.pod, &place.session, &place.provider, &place.settings, &place.log);
+        let turned = worker.turn("and?", &Cancel::default()).expect("a turn");
+        assert_eq!(turned.text, "Fine.");
+        place.verify();
+    }
+}
+
+#[test]
+fn a_long_session_is_summarised_and_the_log_keeps_everything() {
+    let mut place = Place::new(
+        "openai/fake",
+        [
+            json!({ "text": "One.", "usage": [10, 5] }),
+            json!({ "text": "Two.", "usage": [2_000, 5] }),
+            json!({ "text": "They counted to two.", "usage": [2_100, 5] }),
+            json!({ "text": "Three.", "usage": [50, 5] }),
+        ],
+    );
+    place.settings.compact_at = Some(1_000);
+    place.session.append_instructions("Be brief.", "the test").expect("a fact");
+    let worker =
+        Worker::new(&place.pod, &place.session, &place.provider, &place.settings, &place.log);
+    for text in ["one", "two", "three"] {
+        worker.turn(text, &place.cancel).expect("a turn");
+    }
+    assert_eq!(
+        place.seen(),
+        ["system Be brief.", "summary of 7 They counted to two.", "assistant Three. []"],
+    );
+    assert_eq!(place.log.count("compacted 5"), 1, "{:?}", place.log.list());
+    let last = place.shown_at(3);
+    assert!(last.contains("They counted to two.") && !last.contains("One."), "{last}");
+    place.verify();
+    let all = std::fs::read_to_string(place.session_folder().join("log.jsonl")).expect("the log");
+    assert!(all.contains("One.") && all.contains("Two."));
+}
+
+#[test]
+fn a_summary_that_does_not_come_leaves_the_session_as_it_was() {
+    for step in [
+        json!({ "status": 400 }),
+        json!({ "calls": [{ "tool": "echo", "arguments": { "text": "a" } }] }),
+        json!({ "text": " " }),
+    ] {
+        let place = Place::new(
+            "anthropic/fake",
+            [
+                json!({ "text": "One." }),
+                json!({ "text": "Two." }),
+                step,
+                json!({ "text": "Three." }),
+            ],
+        );
+        let worker =
+            Worker::new(&place.pod, &place.session, &place.provider, &place.settings, &place.log);
+        worker.turn("one", &place.cancel).expect("a turn");
+        worker.turn("two", &place.cancel).expect("a turn");
+        assert_eq!(worker.compact(&place.cancel).expect("the log works"), 0);
+        worker.turn("three", &place.cancel).expect("a turn");
+        let seen = place.seen();
+        assert_eq!(seen[..4], ["user one", "assistant One. []", "user two", "assistant Two. []"]);
+        assert_eq!(seen[5..], ["user three", "assistant Three. []"], "{seen:?}");
+        place.verify();
+    }
+}
+
+#[test]
+fn a_key_is_sent_and_told_to_nobody() {
+    let model = FakeModel::start([
+        json!({ "status": 401, "message": "the key sk-very-secret-0123456789 is wrong" }),
+    ]);
+    let key =
+        peasy::feature::secret::SecretText::new("sk-very-secret-0123456789".to_owned().into());
+    let name = ModelName::parse("openai/fake").expect("a model");
+    let provider =
+        Provider::new(name, Some(&model.url()), Some(key.expect("a key"))).expect("an address");
+    let place = Place::new("openai/fake", []);
+    let worker = Worker::new(&place.pod, &place.session, &provider, &place.settings, &place.log);
+    let End::Failed(problem) = worker.turn("hello", &place.cancel).expect("a turn").end else {
+        panic!("it is denied")
+    };
+    assert!(!problem.message.contains("sk-very"), "{}", problem.message);
+    assert!(!format!("{provider:?}").contains("sk-very"));
+    let sent = &model.requests()[0].headers;
+    assert!(sent.contains("authorization: bearer sk-very-secret-0123456789"), "{sent}");
+}
