@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         Command::List(command) => cli::list::run(&command, output),
         Command::Describe(command) => cli::describe::run(&command, output),
         Command::Call(command) => cli::call::run(&command, output),
+        #[cfg(feature = "worker")]
+        Command::Chat(command) => cli::chat::run(&command, output),
         Command::Fmt(command) => cli::fmt::run(&command, output),
         Command::Grant(command) => cli::grant::grant(&command, output),
         Command::Revoke(command) => cli::grant::revoke(&command, output),

@@ -8,6 +8,8 @@ mod architecture;
 mod attacks;
 #[cfg(unix)]
 mod built_ins;
+#[cfg(all(unix, feature = "worker"))]
+mod chat;
 mod cli;
 mod client;
 mod docs;

@@ -4,6 +4,8 @@
 //! the core decides, and no front but this one writes to the terminal.
 
 pub mod call;
+#[cfg(feature = "worker")]
+pub mod chat;
 pub mod check;
 #[cfg(feature = "mcp")]
 pub mod client;
@@ -158,6 +160,9 @@ pub enum Command {
     Describe(describe::DescribeArguments),
     /// Call a tool, or ask a hook about an event.
     Call(call::CallArguments),
+    /// Talk with a model that calls the tools of features.
+    #[cfg(feature = "worker")]
+    Chat(chat::ChatArguments),
     /// Run the tests and examples of features.
     Test(test::TestArguments),
     /// Lay scripts out in one way, without changing what they mean.
@@ -255,8 +260,8 @@ fn trace(verbose: u8, output: &Output) {
         0 => return,
         1 => "peasy=info",
         2 => "peasy=debug,hyper=info",
-        // The bus that keyrings answer on shows what travels on it.
-        _ => "trace,zbus=info",
+        // The bus that keyrings answer on shows what travels on it, and clients of HTTP their headers.
+        _ => "trace,zbus=info,h2=info,hyper=info,hyper_util=info,reqwest=info,genai=info",
     };
     // A second call, as in tests, finds one in place already.
     let _ = tracing_subscriber::fmt()

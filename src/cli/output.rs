@@ -43,6 +43,16 @@ impl Output {
         Self { out, err: AutoStream::new(io::stderr(), choice), choice, broken: None }
     }
 
+    /// When colours are used, for another output that shows them as this one does.
+    #[cfg(feature = "worker")]
+    pub(super) fn color(&self) -> ColorWhen {
+        match self.choice {
+            ColorChoice::Never => ColorWhen::Never,
+            ColorChoice::Auto => ColorWhen::Auto,
+            ColorChoice::Always | ColorChoice::AlwaysAnsi => ColorWhen::Always,
+        }
+    }
+
     /// Whether standard error shows colours.
     pub fn is_coloured(&self) -> bool {
         self.err.current_choice() != ColorChoice::Never
@@ -72,6 +82,23 @@ impl Output {
         let end = if shown.ends_with('\n') { "" } else { "\n" };
         let mut raw = io::stdout().lock();
         let written = write!(raw, "{shown}{end}");
+        self.keep(written);
+    }
+
+    /// Writes a piece of a text to standard output, as it comes.
+    #[cfg(feature = "worker")]
+    pub(super) fn say_part(&mut self, text: &str) {
+        let shown = if io::stdout().is_terminal() { safe(text) } else { text.to_owned() };
+        let mut raw = io::stdout().lock();
+        let written = raw.write_all(shown.as_bytes()).and_then(|()| raw.flush());
+        self.keep(written);
+    }
+
+    /// Writes a value as one line of JSON to standard output, at once.
+    #[cfg(feature = "worker")]
+    pub(super) fn say_json_line(&mut self, value: &serde_json::Value) {
+        let mut raw = io::stdout().lock();
+        let written = writeln!(raw, "{value}").and_then(|()| raw.flush());
         self.keep(written);
     }
 

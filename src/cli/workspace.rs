@@ -142,6 +142,22 @@ pub(super) fn open_pod(
     catalog: Catalog,
     output: &mut Output,
 ) -> Result<Pod, Box<Diagnostic>> {
+    let secrets = Secrets::new(folders()?.config);
+    open_pod_of(workspace, catalog, SESSION, secrets, output)
+}
+
+/// As [`open_pod`], with the log of another session. What is read of `secrets` is kept out of it.
+///
+/// # Errors
+///
+/// As [`open_pod`].
+pub(super) fn open_pod_of(
+    workspace: &Workspace,
+    catalog: Catalog,
+    session: &str,
+    secrets: Secrets,
+    output: &mut Output,
+) -> Result<Pod, Box<Diagnostic>> {
     let folders = folders()?;
     let (permissions, warnings) = workspace.permissions(Some(&folders))?;
     for warning in warnings {
@@ -150,9 +166,9 @@ pub(super) fn open_pod(
     let options = PodOptions {
         project: place::project(),
         closed: Folders::all_of_user(),
-        secrets: Some(Secrets::new(folders.config)),
+        secrets: Some(secrets),
         state: folders.state,
-        session: SESSION.to_owned(),
+        session: session.to_owned(),
         durability: settings()?.durability,
         workspace: std::env::current_dir().ok().and_then(|folder| folder.canonicalize().ok()),
     };

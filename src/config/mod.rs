@@ -2,6 +2,7 @@
 //!
 //! Policy lives with the user, never in a project, so every folder here is absolute and the user's.
 
+pub mod chat;
 pub mod known;
 pub mod permission;
 pub mod policy;

@@ -3,6 +3,7 @@
 //! Flags of a command go before what stands here. What features may do is not chosen here but in the
 //! [policy](super::policy).
 
+use super::chat::ChatSettings;
 use super::server::McpServer;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::limit::{Limit, Limits};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub fixed_clients: Option<Vec<String>>,
     /// The servers whose tools are bridged, by name.
     pub servers: Vec<McpServer>,
+    /// What holds for `peasy chat`.
+    pub chat: ChatSettings,
 }
 
 /// Why the settings cannot be read.
@@ -75,7 +78,7 @@ impl SettingsError {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 5] = ["durability", "isolate", "limits", "fixed_clients", "mcp"];
+const KEYS: [&str; 6] = ["durability", "isolate", "limits", "fixed_clients", "mcp", "chat"];
 
 impl Settings {
     /// Reads the settings below `folder`; where there are none, the defaults hold.
@@ -113,6 +116,10 @@ impl Settings {
                 }
                 "fixed_clients" => settings.fixed_clients = Some(names(key, item)?),
                 "mcp" => settings.servers = super::server::servers(item)?,
+                "chat" => {
+                    let table = item.as_table().ok_or("`chat` is no table; write `[chat]`")?;
+                    settings.chat = super::chat::read(table)?;
+                }
                 other => return Err(unknown(other, &KEYS)),
             }
         }
@@ -199,7 +206,7 @@ mod tests {
             ("[limits]\ntime = \"1000s\"", "above the ceiling"),
             ("fixed_clients = \"codex\"", "is a list of texts"),
             ("fixed_clients = [1]", "is a list of texts"),
-            ("grants = []", "there are: durability, isolate, limits, fixed_clients, mcp"),
+            ("grants = []", "there are: durability, isolate, limits, fixed_clients, mcp, chat"),
             ("x = [", "TOML parse error"),
         ] {
             let problem = Settings::parse(text).expect_err(text);

@@ -129,6 +129,12 @@ pub struct Reloading {
 }
 
 impl Reloading {
+    /// Lets it look at everything now, whether anything was heard of it or not.
+    pub fn look(&self) {
+        // One that has stopped looks at nothing any more.
+        let _ = self.stop.send(Heard::Changed(Changed::Everything));
+    }
+
     /// Tells it that features that lie in no file are others now.
     pub fn signal(&self) -> impl Fn() + Send + Sync + 'static {
         let heard = self.stop.clone();

@@ -1,0 +1,183 @@
+//! Which session a chat is of, and what is known of it from before.
+
+use super::super::output::{DIM, Output, paint, safe};
+use super::super::{usage, workspace};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::pod::session::{Entry, Line, LogError, lines, sessions, size};
+use crate::pod::sessions_folder;
+use crate::worker::Tokens;
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+
+/// How many sessions a person is shown to choose from.
+const MOST_SHOWN: usize = 10;
+
+/// A session.
+pub(super) enum Chosen {
+    /// One that begins.
+    New(String),
+    /// One to go on with.
+    Known(String),
+}
+
+impl Chosen {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::New(name) | Self::Known(name) => name,
+        }
+    }
+
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::New(_))
+    }
+}
+
+/// What a session has come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Turns that ended.
+    pub turns: u64,
+    /// Everything that it cost.
+    pub tokens: Tokens,
+    /// Tokens at the latest request.
+    pub context: u64,
+}
+
+/// Adds up what a log says. Reads it once, and keeps nothing of it.
+pub(super) fn tally(folder: &Path) -> Result<Tally, Box<Diagnostic>> {
+    let mut tally = Tally::default();
+    for line in lines(folder).map_err(|error| error.diagnostic())? {
+        match line.map_err(|error| error.diagnostic())?.0.entry {
+            Entry::TurnEnd(_) => tally.turns += 1,
+            Entry::Usage(usage) => {
+                let (input, output, cached) = (usage.input, usage.output, usage.cached);
+                tally.tokens += Tokens { input, output, cached };
+                tally.context = input.saturating_add(output);
+            }
+            Entry::Compaction(_) => tally.context = 0,
+            _ => {}
+        }
+    }
+    Ok(tally)
+}
+
+/// The sessions of chats, the latest first.
+fn chats(folder: &Path) -> Result<Vec<String>, Box<Diagnostic>> {
+    let failed = |reason: std::io::Error| {
+        let message = format!("`{}` cannot be read: {reason}", folder.display());
+        Diagnostic::operator("log/failed", message)
+    };
+    let mut chats = Vec::new();
+    for name in sessions(folder).map_err(failed)? {
+        let session = folder.join(&name);
+        if is_chat(&session) {
+            chats.push((size(&session).map_err(failed)?.written, name));
+        }
+    }
+    chats.sort_by(|one, other| other.cmp(one));
+    Ok(chats.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Whether a chat began in this log. It stands near the beginning; a log that cannot be read is none.
+fn is_chat(folder: &Path) -> bool {
+    const NEAR: usize = 64;
+    let begins = |entry: &Entry| matches!(entry, Entry::Session(begin) if begin.front == "chat");
+    let begun =
+        |line: Result<(Line, String), LogError>| line.is_ok_and(|(line, _)| begins(&line.entry));
+    lines(folder).is_ok_and(|lines| lines.take(NEAR).any(begun))
+}
+
+/// A session of this name, which begins.
+///
+/// # Errors
+///
+/// It can have no such name, or there is one.
+pub(super) fn begin(name: &str) -> Result<Chosen, Box<Diagnostic>> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(fits) {
+        let message = format!("`{}` is no name of a session", safe(name));
+        return Err(Diagnostic::caller("worker/session", message)
+            .help("use letters, digits, `-`, `_` and `.`")
+            .into());
+    }
+    if sessions_folder(&workspace::folders()?.state).join(name).exists() {
+        let message = format!("there is a session `{name}`");
+        return Err(Diagnostic::caller("worker/session", message)
+            .help(format!("go on with it with `--resume {name}`, or choose another name"))
+            .into());
+    }
+    Ok(Chosen::New(name.to_owned()))
+}
+
+/// The session that the flags mean.
+///
+/// # Errors
+///
+/// There is none of that name, or none at all.
+pub(super) fn choose(
+    resume: Option<&str>,
+    latest: bool,
+    is_open: bool,
+    output: &mut Output,
+) -> Result<Chosen, Box<Diagnostic>> {
+    if resume.is_none() && !latest {
+        return Ok(Chosen::New(new_name()));
+    }
+    let folder = sessions_folder(&workspace::folders()?.state);
+    let known = chats(&folder)?;
+    let Some(first) = known.first() else {
+        let message = "there is no session of a chat to go on with";
+        return Err(Diagnostic::operator("session/none", message)
+            .help("`peasy chat` begins one")
+            .into());
+    };
+    match resume {
+        None => Ok(Chosen::Known(first.clone())),
+        Some("") => pick(known, is_open, output),
+        Some(name) if known.iter().any(|known| known == name) => Ok(Chosen::Known(name.to_owned())),
+        Some(name) => {
+            let message = format!("there is no session `{}` of a chat", safe(name));
+            let help = match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`peasy log list` shows the sessions that there are".to_owned(),
+            };
+            Err(Diagnostic::operator("session/none", message).help(help).into())
+        }
+    }
+}
+
+/// Has the person choose.
+fn pick(
+    mut known: Vec<String>,
+    is_open: bool,
+    output: &mut Output,
+) -> Result<Chosen, Box<Diagnostic>> {
+    known.truncate(MOST_SHOWN);
+    let is_open = is_open && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !is_open {
+        return Err(usage("`--resume` names no session, and nobody can be asked")
+            .help(format!("the latest are: {}", known.join(", ")))
+            .into());
+    }
+    for (index, name) in known.iter().enumerate() {
+        output.tell(format_args!("{:>3}  {}", index + 1, safe(name)));
+    }
+    loop {
+        output.tell(paint(DIM, format_args!("which? 1 to {}", known.len())));
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        if read.map_err(|reason| usage(format!("standard input cannot be read: {reason}")))? == 0 {
+            return Err(usage("no session was chosen").into());
+        }
+        let number = line.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        if let Some(name) = number.and_then(|number| known.get(number)) {
+            return Ok(Chosen::Known(name.clone()));
+        }
+    }
+}
+
+/// `chat-20260101-120000-a1b2c3`: sorted by time, and never twice.
+fn new_name() -> String {
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    format!("chat-{now}-{:06x}", fastrand::u32(..1 << 24))
+}

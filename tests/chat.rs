@@ -1,0 +1,327 @@
+//! `peasy chat` as a command: one question, resuming, lines from a pipe and from a terminal, bad input, and
+//! a process that is killed in the middle of a turn.
+
+use crate::fake_model::FakeModel;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+const FEATURE: &str = r#"//! @request store
+//! @request ask
+
+/// Say what was given.
+/// @tool
+/// @param text string
+/// @returns string
+fn echo(text) { store::incr("calls"); text }
+
+/// Ask first.
+/// @tool
+fn paint() { if ask::confirm("Paint it red?") { "red" } else { "grey" } }
+
+/// @hook pre_request
+fn before(event) { if event.text == "forbidden" { return stop("not that"); } }
+"#;
+
+struct Place {
+    folder: TempDir,
+    model: FakeModel,
+}
+
+struct Ran {
+    out: String,
+    err: String,
+    code: Option<i32>,
+}
+
+impl Place {
+    fn new(steps: impl IntoIterator<Item = Value>) -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        fs::write(folder.path().join("tools.rhai"), FEATURE).expect("a feature");
+        Self { folder, model: FakeModel::start(steps) }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peasy"));
+        command.args(["chat", "tools.rhai", "--grant", "ask"]).args(arguments);
+        command.args(["--model", "openai/fake", "--base-url", &self.model.url()]);
+        command.env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.env("PEASY_HOME", self.path().join("home")).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments).output().expect("the command runs"))
+    }
+
+    fn peasy(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peasy"));
+        command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.env("PEASY_HOME", self.path().join("home")).stdin(Stdio::null());
+        ran(command.output().expect("the command runs"))
+    }
+
+    /// Runs it with these lines on standard input.
+    fn lines(&self, arguments: &[&str], lines: &str) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(lines.as_bytes()).expect("it reads");
+        drop(input);
+        ran(child.wait_with_output().expect("it ends"))
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    let text = |bytes| String::from_utf8(bytes).expect("peasy prints UTF-8");
+    Ran { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
+}
+
+fn echo(text: &str) -> Value {
+    json!({ "calls": [{ "tool": "echo", "arguments": { "text": text } }] })
+}
+
+#[test]
+fn one_question_is_answered_and_the_session_goes_on() {
+    let place = Place::new([
+        echo("hello\u{1b}[2J"),
+        json!({ "text": "It said hello.\n" }),
+        json!({ "text": "As before." }),
+    ]);
+    let ran = place.run(&["-p", "say hello", "--session", "s"]);
+    assert_eq!((&*ran.out, ran.code), ("It said hello.\n", Some(0)), "{}", ran.err);
+    assert!(ran.err.contains("→ echo") && ran.err.contains("← echo hello"), "{}", ran.err);
+    assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
+    // One of that name cannot begin again.
+    let ran = place.run(&["-p", "x", "--session", "s"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("worker/session"), "{}", ran.err);
+    let ran = place.run(&["-p", "and now?", "--continue"]);
+    assert_eq!((&*ran.out, ran.code), ("As before.\n", Some(0)), "{}", ran.err);
+    let last = place.model.requests()[2].body.to_string();
+    for part in ["say hello", "It said hello.", "and now?"] {
+        assert!(last.contains(part), "{part}: {last}");
+    }
+    assert_eq!(place.peasy(&["replay", "s"]).code, Some(0));
+    assert_eq!(place.peasy(&["log", "verify", "--session", "s"]).code, Some(0));
+}
+
+#[test]
+fn json_is_one_object_a_line_and_answers_come_with_the_command() {
+    let paint = || json!({ "calls": [{ "tool": "paint", "arguments": {} }] });
+    let place = Place::new([
+        paint(),
+        json!({ "text": "Red." }),
+        paint(),
+        json!({ "text": "Nobody said." }),
+    ]);
+    let events = |arguments: &[&str]| {
+        let ran = place.run(arguments);
+        let events = ran.out.lines().map(|line| serde_json::from_str(line).expect(line));
+        (events.collect::<Vec<Value>>(), ran.code)
+    };
+    let (all, code) = events(&["-p", "paint", "--json", "--answer", "yes"]);
+    assert_eq!(code, Some(0));
+    let of = |all: &[Value], name: &str| {
+        all.iter().find(|event| event["event"] == name).cloned().unwrap_or_default()
+    };
+    assert_eq!(all[0]["event"], "session");
+    assert_eq!(of(&all, "result")["shown"], "red", "{all:?}");
+    assert_eq!(of(&all, "question")["question"]["text"], "Paint it red?");
+    let end = all.last().expect("a last line");
+    assert_eq!(
+        (&end["why"], &end["text"], &end["calls"]),
+        (&json!("done"), &json!("Red."), &json!(1))
+    );
+    let (all, code) = events(&["-p", "paint", "--json"]);
+    assert_eq!((of(&all, "result")["is_error"].clone(), code), (true.into(), Some(0)), "{all:?}");
+}
+
+#[test]
+fn what_goes_wrong_says_so_and_ends_with_its_code() {
+    let place = Place::new([json!({ "status": 401, "message": "who are you" })]);
+    let ran = place.run(&["-p", "hello"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("worker/denied") && ran.err.contains("who are you"), "{}", ran.err);
+    let ran = place.run(&["-p", "forbidden", "--json"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    let end: Value = serde_json::from_str(ran.out.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((&end["why"], &end["problem"]["code"]), (&json!("stopped"), &json!("hook/stopped")));
+    for (arguments, code) in [
+        (&["chat", "-p", "x"][..], "worker/model"),
+        (&["chat", "-p", "x", "--model", "fake"], "worker/model"),
+        (&["chat", "-p", "x", "--model", "openai/fake"], "worker/key"),
+        (&["chat", "-p", "x", "--model", "ollama/q", "--base-url", "nowhere"], "worker/address"),
+        (&["chat", "-p", "x", "--model", "ollama/q", "--resume", "none"], "session/none"),
+    ] {
+        let ran = place.peasy(arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(code), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn lines_of_a_pipe_are_questions_and_commands() {
+    let place = Place::new([json!({ "text": "One." }), json!({ "text": "Two lines." })]);
+    let ran = place.lines(&[], "first\n\n/tools\n/usage\n/features\n/report\n/grants\n/hooks\n/model\nsec\\\nond\n/nonsense\n/quit\nnever\n");
+    assert_eq!(ran.code, Some(2), "a command that is none, in {}", ran.err);
+    for part in ["One.\n", "Two lines.\n", "/tools"].iter().take(2) {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    for part in ["echo         Say what was given.", "turns        1", "openai/fake", "pre_request"]
+    {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    assert!(ran.err.contains("there is no command `/nonsense`"), "{}", ran.err);
+    let requests = place.model.requests();
+    assert_eq!(requests.len(), 2, "what stands behind `/quit` is not asked");
+    assert!(requests[1].body.to_string().contains("sec\\nond"), "{}", requests[1].body);
+}
+
+#[test]
+fn a_key_comes_from_a_secret_or_a_variable_and_is_in_no_log() {
+    let place =
+        Place::new([json!({ "text": "the key is sk-from-the-variable" }), json!({ "text": "b" })]);
+    let mut command = place.command(&["-p", "x", "--session", "s"]);
+    command.env("OPENAI_API_KEY", "sk-from-the-variable");
+    assert_eq!(ran(command.output().expect("it runs")).code, Some(0));
+    let file = place.path().join("key");
+    fs::write(&file, "sk-from-a-file").expect("a file");
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+    let set = ["secret", "set", "openai_api_key", "--file", file.to_str().expect("plain")];
+    let set = place.peasy(&set);
+    assert_eq!(set.code, Some(0), "{}", set.err);
+    let mut command = place.command(&["-p", "x", "--resume", "s"]);
+    command.env("OPENAI_API_KEY", "sk-from-the-variable");
+    assert_eq!(ran(command.output().expect("it runs")).code, Some(0));
+    let sent: Vec<_> = place.model.requests().into_iter().map(|asked| asked.headers).collect();
+    assert!(sent[0].contains("bearer sk-from-the-variable"), "{}", sent[0]);
+    assert!(sent[1].contains("bearer sk-from-a-file"), "a secret goes first: {}", sent[1]);
+    let log = place.path().join("home/state/session/s/log.jsonl");
+    assert!(!fs::read_to_string(log).expect("a log").contains("sk-from"));
+}
+
+/// Reads up to a text.
+fn until(child: &mut Child, wanted: &str) -> String {
+    let mut out = child.stdout.take().expect("a pipe");
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !String::from_utf8_lossy(&text).contains(wanted) {
+        assert_eq!(out.read(&mut byte).expect("a pipe"), 1, "{}", String::from_utf8_lossy(&text));
+        text.push(byte[0]);
+    }
+    child.stdout = Some(out);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_shown() {
+    let place = Place::new([
+        echo("first"),
+        json!({ "text": "I am in the middle of", "hold": true }),
+        json!({ "text": "I went on." }),
+    ]);
+    let mut command = place.command(&["-p", "begin", "--session", "s", "--json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the command runs");
+    let seen = until(&mut child, "middle");
+    child.kill().expect("it lives");
+    child.wait().expect("it ends");
+    assert!(seen.contains(r#""shown":"first""#), "{seen}");
+    assert_eq!(place.peasy(&["replay", "s"]).code, Some(0));
+    let ran = place.run(&["-p", "go on", "--continue"]);
+    assert_eq!((&*ran.out, ran.code), ("I went on.\n", Some(0)), "{}", ran.err);
+    let last = place.model.requests()[2].body.to_string();
+    for part in ["begin", "first", "go on"] {
+        assert!(last.contains(part), "{part}: {last}");
+    }
+    assert!(!last.contains("in the middle of"), "what was not whole is not said: {last}");
+    assert_eq!(place.peasy(&["log", "verify", "--session", "s"]).code, Some(0));
+}
+
+#[test]
+fn an_interrupt_ends_the_turn_and_what_was_said_stands() {
+    let place = Place::new([
+        json!({ "text": "I babble, STOPPED", "hold": true }),
+        json!({ "text": "Yes." }),
+    ]);
+    let mut command = place.command(&["-p", "talk", "--session", "s", "--json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the command runs");
+    until(&mut child, "STOPPED");
+    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(id.expect("a process"), rustix::process::Signal::INT)
+        .expect("it lives");
+    let mut rest = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    assert!(rest.contains(r#""why":"cancelled""#), "{rest}");
+    place.run(&["-p", "really?", "--continue"]);
+    assert!(place.model.requests()[1].body.to_string().contains("I babble, STOPPED"));
+}
+
+#[test]
+fn a_terminal_shows_a_prompt_and_takes_questions_and_answers() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let place = Place::new([
+        json!({ "calls": [{ "tool": "paint", "arguments": {} }] }),
+        json!({ "text": "Done in red." }),
+    ]);
+    for terminal in ["xterm", "dumb"] {
+        if terminal == "dumb" {
+            place.model.push([json!({ "text": "Plainly." })]);
+        }
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&near).and_then(|()| unlockpt(&near)).expect("a terminal");
+        let name = ptsname(&near, Vec::new()).expect("it has a name");
+        let far = || {
+            let path = name.to_str().expect("plain");
+            Stdio::from(fs::OpenOptions::new().read(true).write(true).open(path).expect("a file"))
+        };
+        let mut command = place.command(&[]);
+        command.stdin(far()).stdout(far()).stderr(far());
+        command.env("TERM", terminal).env("NO_COLOR", "1");
+        let mut child = command.spawn().expect("the command runs");
+        drop(command);
+        let near = fs::File::from(near);
+        let mut screen = BufReader::new(near.try_clone().expect("a handle"));
+        let mut keys = near;
+        let mut shown = String::new();
+        let mut wait = |wanted: &str| {
+            while !shown.contains(wanted) {
+                let bytes = screen.fill_buf().unwrap_or_default();
+                assert!(!bytes.is_empty(), "{wanted}: {shown}");
+                shown.push_str(&String::from_utf8_lossy(bytes));
+                let count = bytes.len();
+                screen.consume(count);
+            }
+            shown = shown.split_once(wanted).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        };
+        wait("/help lists the commands");
+        wait("> ");
+        if terminal == "dumb" {
+            keys.write_all(b"again\n").expect("it reads");
+            wait("Plainly.");
+        } else {
+            keys.write_all(b"paint it\r").expect("it reads");
+            wait("Paint it red?");
+            wait("[y]es, [n]o");
+            keys.write_all(b"y\n").expect("it reads");
+            wait("paint red");
+            wait("Done in red.");
+        }
+        wait("> ");
+        keys.write_all(b"/quit\r").expect("it reads");
+        wait("go on with `peasy chat --resume");
+        assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    }
+}
