@@ -15,9 +15,14 @@ use peasy::pod::{Features, Pod, PodOptions};
 use peasy::script::runtime::{Location, ScriptRuntime};
 use peasy::store::Durability;
 use peasy::worker::provider::{ModelName, Provider};
-use peasy::worker::{Audience, End, Event, Pause, Turned, Worker, WorkerSettings};
+use peasy::worker::{
+    Answer as Said, Audience, End, Event, Model, ModelError, Pause, Piece, Request, Silent, Tokens,
+    Turned, Worker, WorkerSettings,
+};
 use serde_json::{Value, json};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -52,6 +57,10 @@ fn long(size) { let text = ""; text.pad(size, "x"); text }
 /// Ask the person.
 /// @tool
 fn paint() { if ask::confirm("Paint it red?") { "red" } else { "grey" } }
+
+/// Work without end.
+/// @tool
+fn spin() { loop {} }
 
 /// Never to be called.
 /// @tool
@@ -112,6 +121,14 @@ impl Heard {
         self.events.lock().expect("no panic").clone()
     }
 
+    fn cancel_at(&self, heard: &str) {
+        if let Some((word, cancel)) = &*self.cancels_at.lock().expect("no panic")
+            && heard.contains(word)
+        {
+            cancel.cancel();
+        }
+    }
+
     /// How often something was heard that begins like this.
     fn count(&self, begin: &str) -> usize {
         self.list().iter().filter(|event| event.starts_with(begin)).count()
@@ -127,12 +144,7 @@ impl Audience for Heard {
                     Some(last) => last.push_str(text),
                     None => events.push(format!("text {text}")),
                 }
-                let said = events.last().cloned().unwrap_or_default();
-                if let Some((word, cancel)) = &*self.cancels_at.lock().expect("no panic")
-                    && said.contains(word)
-                {
-                    cancel.cancel();
-                }
+                self.cancel_at(events.last().map_or("", String::as_str));
                 return;
             }
             Event::Thought(_) => "thought".to_owned(),
@@ -152,6 +164,7 @@ impl Audience for Heard {
             Event::Compacted(facts) => format!("compacted {facts}"),
             Event::Ended(end) => format!("ended {}", end.word()),
         };
+        self.cancel_at(&text);
         self.events.lock().expect("no panic").push(text);
     }
 
@@ -522,6 +535,144 @@ fn a_turn_is_cancelled_in_the_middle_and_the_session_goes_on() {
         assert_eq!(turned.text, "Fine.");
         place.verify();
     }
+}
+
+#[test]
+fn a_call_that_is_under_way_is_cancelled_with_its_turn() {
+    let place = Place::new("openai/fake", [calls(&[("spin", json!({}))])]);
+    *place.log.cancels_at.lock().expect("no panic") = Some(("begins spin", place.cancel.clone()));
+    let turned = place.turn("go");
+    assert_eq!((turned.end, turned.rounds), (End::Cancelled, 1));
+    let seen = place.seen();
+    assert!(seen[2].starts_with("result") && seen[2].ends_with("true"), "{seen:?}");
+    place.verify();
+}
+
+#[test]
+fn calls_beyond_the_bound_are_told_to_come_again() {
+    let echo = || ("echo", json!({ "text": "a" }));
+    let mut place =
+        Place::new("openai/fake", [calls(&[echo(), echo(), echo()]), json!({ "text": "So." })]);
+    (place.settings.max_calls, place.settings.parallel) = (2, 1);
+    place.turn("go");
+    assert_eq!((place.log.count("echo gives a"), place.log.count("echo fails not called")), (2, 1));
+    place.verify();
+}
+
+/// A model in this process: what it does at each request.
+struct Own<F>(F);
+
+impl<F: Fn(u64) -> Result<Said, ModelError> + Send + Sync> Model for Own<F> {
+    fn provider(&self) -> &str {
+        "own"
+    }
+
+    fn name(&self) -> &str {
+        "own"
+    }
+
+    fn ask(
+        &self,
+        request: Request<'_>,
+        hear: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
+        _: &Cancel,
+    ) -> Result<Said, ModelError> {
+        let answer = (self.0)(request.messages.len() as u64)?;
+        if answer.calls.is_empty() {
+            let _ = hear(Piece::Text("done"));
+        }
+        Ok(answer)
+    }
+}
+
+fn calling(tool: &str, arguments: Value, count: usize) -> Said {
+    let call = |index| (format!("c{index}"), tool.to_owned(), arguments.clone());
+    Said { calls: (0..count).map(call).collect(), ..Said::default() }
+}
+
+#[test]
+fn a_request_keeps_the_tools_that_it_began_with() {
+    let place = Place::new("openai/fake", []);
+    let swapped = AtomicBool::new(false);
+    let own = Own(|_| {
+        if swapped.swap(true, Ordering::SeqCst) {
+            return Ok(Said::default());
+        }
+        // While the model thinks, everything is taken away.
+        let plan = FeatureRegistryBuilder::new(HostPolicy::new()).plan();
+        place.pod.swap(Arc::new(plan.install().0), Features::new()).expect("a log");
+        Ok(calling("echo", json!({ "text": "still here" }), 1))
+    });
+    let worker = Worker::new(&place.pod, &place.session, &own, &place.settings, &place.log);
+    worker.turn("go", &place.cancel).expect("a turn");
+    assert_eq!(place.log.count("echo gives still here"), 1, "{:?}", place.log.list());
+    assert_eq!(place.pod.catalog().tools().len(), 0);
+    place.verify();
+}
+
+/// Pages that this process has in memory, in bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux tells");
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.expect("a number") * 4_096
+}
+
+/// Set in the process that the test starts: what is in memory there is the session's alone.
+#[cfg(target_os = "linux")]
+const ALONE: &str = "PEASY_WORKER_ALONE";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ten_thousand_calls_take_no_memory_that_stays() {
+    if std::env::var_os(ALONE).is_some() {
+        return ten_thousand_calls();
+    }
+    let program = std::env::current_exe().expect("the test runs from a file");
+    let output = std::process::Command::new(program)
+        .args(["--exact", "worker::ten_thousand_calls_take_no_memory_that_stays", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .expect("the test binary runs");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{shown}\n{errors}", output.status);
+    assert!(shown.contains("1 passed"), "nothing ran: {shown}");
+}
+
+#[cfg(target_os = "linux")]
+fn ten_thousand_calls() {
+    peasy::script::meter::settle_allocator();
+    let mut place = Place::new("openai/fake", []);
+    place.settings.compact_at = Some(1_000);
+    let rounds = AtomicU64::new(0);
+    // Ten rounds of ten calls make a turn; the session is summarised whenever it has grown.
+    let own = Own(|messages| {
+        let tokens = Some(Tokens { input: messages * 10, output: 1, cached: 0 });
+        let round = rounds.fetch_add(1, Ordering::SeqCst);
+        let calls = if round % 11 == 10 { 0 } else { 10 };
+        let text = json!({ "text": "x".repeat(1_000) });
+        Ok(Said { tokens, ..calling("echo", text, calls) })
+    });
+    let worker = Worker::new(&place.pod, &place.session, &own, &place.settings, &Silent);
+    let mut calls = 0;
+    let mut at_a_third = 0;
+    while calls < 10_000 {
+        calls += worker.turn("go on", &place.cancel).expect("a turn").calls;
+        if at_a_third == 0 && calls > 3_300 {
+            at_a_third = resident();
+        }
+    }
+    let grown = resident().saturating_sub(at_a_third);
+    println!("{at_a_third} bytes at a third, {grown} more at the end");
+    // What was said meanwhile is six megabytes of texts, and as much of record.
+    assert!(grown < 12 << 20, "{grown} bytes more after the last two thirds");
+    drop(worker);
+    place.verify();
+    let log = Arc::clone(place.pod.log());
+    drop(place.session);
+    let session = Session::resume(log, &about()).expect("it goes on");
+    assert!(session.transcript().expect("a log").len() < 200);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::model::{Fault, ModelError};
 use crate::feature::call::Cancel;
+use crate::feature::catalog::CallOptions;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,8 @@ pub(super) fn wait(error: &ModelError, attempt: u32, retries: u32) -> Option<Dur
         None => {
             let most = FIRST.saturating_mul(1 << attempt.min(16)).min(LONGEST);
             // Between half and all of it: those who failed together do not come back together.
-            Some(most.mul_f64(0.5 + 0.5 * fastrand::f64()))
+            let seed = CallOptions::default().conditions.seed;
+            Some(most.mul_f64(0.5 + 0.5 * fastrand::Rng::with_seed(seed).f64()))
         }
     }
 }
