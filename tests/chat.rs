@@ -173,7 +173,7 @@ fn lines_of_a_pipe_are_questions_and_commands() {
     let place = Place::new([json!({ "text": "One." }), json!({ "text": "Two lines." })]);
     let ran = place.lines(&[], "first\n\n/tools\n/usage\n/features\n/report\n/grants\n/hooks\n/model\nsec\\\nond\n/nonsense\n/quit\nnever\n");
     assert_eq!(ran.code, Some(2), "a command that is none, in {}", ran.err);
-    for part in ["One.\n", "Two lines.\n", "/tools"].iter().take(2) {
+    for part in ["One.\n", "Two lines.\n"] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
     for part in ["echo         Say what was given.", "turns        1", "openai/fake", "pre_request"]
@@ -210,6 +210,35 @@ fn a_key_comes_from_a_secret_or_a_variable_and_is_in_no_log() {
     assert!(!fs::read_to_string(log).expect("a log").contains("sk-from"));
 }
 
+#[test]
+fn a_save_is_told_and_its_tools_are_there() {
+    let place = Place::new([]);
+    let mut command = place.command(&[]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command runs");
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut wait = |wanted: &str| {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert!(errors.read_line(&mut line).expect("text") > 0, "no `{wanted}`");
+        }
+    };
+    wait("with 2 tools");
+    let more = format!("{FEATURE}\n/// One more.\n/// @tool\nfn shout() {{ \"!\" }}\n");
+    let new = place.path().join("new");
+    fs::write(&new, more).expect("a file");
+    fs::rename(new, place.path().join("tools.rhai")).expect("a save");
+    wait("was taken over");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"/tools\n/reload\n").expect("it reads");
+    wait("looking at the features");
+    drop(input);
+    let ran = ran(child.wait_with_output().expect("it ends"));
+    assert!(ran.out.contains("shout        One more."), "{}", ran.out);
+    assert_eq!(ran.code, Some(0));
+}
+
 /// Reads up to a text.
 fn until(child: &mut Child, wanted: &str) -> String {
     let mut out = child.stdout.take().expect("a pipe");
@@ -234,6 +263,9 @@ fn a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_shown() {
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the command runs");
     let seen = until(&mut child, "middle");
+    // It is in the hands of that process until then.
+    let other = place.run(&["-p", "x", "--resume", "s"]);
+    assert!(other.code == Some(2) && other.err.contains("session/in-use"), "{}", other.err);
     child.kill().expect("it lives");
     child.wait().expect("it ends");
     assert!(seen.contains(r#""shown":"first""#), "{seen}");
@@ -267,6 +299,47 @@ fn an_interrupt_ends_the_turn_and_what_was_said_stands() {
     assert!(rest.contains(r#""why":"cancelled""#), "{rest}");
     place.run(&["-p", "really?", "--continue"]);
     assert!(place.model.requests()[1].body.to_string().contains("I babble, STOPPED"));
+}
+
+#[test]
+fn an_interrupt_without_a_turn_ends_the_program() {
+    let place = Place::new([]);
+    let mut command = place.command(&[]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command runs");
+    // Held, for whoever waits for a process closes it.
+    let input = child.stdin.take().expect("a pipe");
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("with 2 tools") {
+        line.clear();
+        assert!(errors.read_line(&mut line).expect("text") > 0, "no greeting");
+    }
+    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(id.expect("a process"), rustix::process::Signal::INT)
+        .expect("it lives");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130), "{status}");
+    drop(input);
+}
+
+#[test]
+fn a_rule_that_asks_is_answered_with_the_command() {
+    let place = Place::new([
+        echo("a"),
+        json!({ "text": "It was allowed." }),
+        echo("b"),
+        json!({ "text": "It was not." }),
+    ]);
+    let rule = place.peasy(&["permission", "ask", "echo"]);
+    assert_eq!(rule.code, Some(0), "{}", rule.err);
+    let ran = place.run(&["-p", "x", "--answer", "yes", "--system", "Be brief."]);
+    assert!(ran.err.contains("← echo a"), "{}", ran.err);
+    assert!(place.model.requests()[0].body.to_string().contains("Be brief."));
+    let ran = place.run(&["-p", "x"]);
+    assert!(ran.err.contains("✗ echo"), "{}", ran.err);
+    let last = place.model.requests()[3].body.to_string();
+    assert!(last.contains("error: "), "the model reads that nobody was asked: {last}");
 }
 
 #[test]

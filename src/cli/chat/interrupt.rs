@@ -33,9 +33,11 @@ impl Interrupts {
         let heard = Arc::clone(&turn);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
+        // From here on nothing is missed, whenever the thread begins.
+        let mut signals = runtime.block_on(async { signals() }).map_err(failed)?;
         let listening = move || {
             runtime.block_on(async {
-                while tokio::signal::ctrl_c().await.is_ok() {
+                while signals.recv().await.is_some() {
                     match &*lock(&heard) {
                         Some(turn) if !turn.is_cancelled() => {
                             turn.cancel();
@@ -62,6 +64,16 @@ impl Drop for During {
     fn drop(&mut self) {
         *lock(&self.0) = None;
     }
+}
+
+#[cfg(unix)]
+fn signals() -> std::io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+}
+
+#[cfg(windows)]
+fn signals() -> std::io::Result<tokio::signal::windows::CtrlC> {
+    tokio::signal::windows::ctrl_c()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the thread that waits for a line cannot be woken")]

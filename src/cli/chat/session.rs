@@ -3,6 +3,7 @@
 use super::super::output::{DIM, Output, paint, safe};
 use super::super::{usage, workspace};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::feature::catalog::CallOptions;
 use crate::pod::session::{Entry, Line, LogError, lines, sessions, size};
 use crate::pod::sessions_folder;
 use crate::worker::Tokens;
@@ -179,5 +180,6 @@ fn pick(
 /// `chat-20260101-120000-a1b2c3`: sorted by time, and never twice.
 fn new_name() -> String {
     let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
-    format!("chat-{now}-{:06x}", fastrand::u32(..1 << 24))
+    let drawn = CallOptions::default().conditions.seed & 0xff_ffff;
+    format!("chat-{now}-{drawn:06x}")
 }
