@@ -667,7 +667,6 @@ fn ten_thousand_calls() {
     println!("{at_a_third} bytes at a third, {grown} more at the end");
     // What was said meanwhile is six megabytes of texts, and as much of record.
     assert!(grown < 12 << 20, "{grown} bytes more after the last two thirds");
-    drop(worker);
     place.verify();
     let log = Arc::clone(place.pod.log());
     drop(place.session);
