@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The first parts of codes. A literal of the source that begins with one is a code.
-const FAMILIES: [&str; 35] = [
+const FAMILIES: [&str; 36] = [
     "bridge",
     "ask",
     "background",

@@ -2,7 +2,6 @@
 
 use crate::fake_model::FakeModel;
 use peasy::feature::call::Cancel;
-use peasy::feature::capability::Capability;
 use peasy::feature::catalog::CallOptions;
 use peasy::feature::event::Sink;
 use peasy::feature::grant::HostPolicy;
@@ -16,8 +15,8 @@ use peasy::script::runtime::{Location, ScriptRuntime};
 use peasy::store::Durability;
 use peasy::worker::provider::{ModelName, Provider};
 use peasy::worker::{
-    Answer as Said, Audience, End, Event, Model, ModelError, Pause, Piece, Request, Silent, Tokens,
-    Turned, Worker, WorkerSettings,
+    Answer as Said, Audience, End, Event, Fault, Model, ModelError, ModelResponder, Pause, Piece,
+    Request, Silent, Tokens, Turned, Worker, WorkerSettings,
 };
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -182,15 +181,17 @@ fn pod(folder: &std::path::Path) -> Pod {
     let path = folder.join("tools.rhai");
     std::fs::write(&path, FEATURE).expect("a feature");
     let location = Location { path, source: FeatureSource::User };
-    let outcome = runtime.read(std::slice::from_ref(&location)).remove(0);
-    let script = outcome.script.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
-    let id = script.descriptor.id.clone();
     let mut policy = HostPolicy::new();
-    for capability in ["store", "notify:model", "ask", "hook:post_tool_call:replace"] {
-        let capability: Capability = capability.parse().expect("a capability");
-        policy = policy.grant(id.clone(), capability);
+    let mut scripts = Vec::new();
+    for outcome in runtime.read(&[location, Location::built_in("pod")]) {
+        let script = outcome.script.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
+        for request in &script.descriptor.requests {
+            policy = policy.grant(script.descriptor.id.clone(), request.capability.clone());
+        }
+        scripts.push(runtime.feature(script));
     }
-    let plan = FeatureRegistryBuilder::new(policy).module(runtime.feature(script)).plan();
+    let builder = FeatureRegistryBuilder::new(policy);
+    let plan = scripts.into_iter().fold(builder, FeatureRegistryBuilder::module).plan();
     let options = PodOptions {
         project: None,
         state: folder.join("state"),
@@ -616,6 +617,42 @@ fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").expect("Linux tells");
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
     pages.expect("a number") * 4_096
+}
+
+#[test]
+fn a_model_answers_the_messages_to_sub_pods() {
+    let place = Place::new("openai/fake", []);
+    let rounds = AtomicU64::new(0);
+    let below = Own(move |_| match rounds.fetch_add(1, Ordering::SeqCst) {
+        0 => Ok(calling("count_words", json!({ "text": "one two" }), 1)),
+        1 => Ok(Said::default()),
+        _ => Err(ModelError::new(Fault::Denied, "nobody knows me")),
+    });
+    let settings = place.settings.clone();
+    place.pod.set_responder(Arc::new(ModelResponder::new(Arc::new(below), settings)));
+    let call = |tool: &str, arguments| {
+        let outcome = place.pod.call(tool, arguments, CallOptions::default());
+        outcome.result.unwrap_or_else(|failure| panic!("{failure}"))
+    };
+    let started = call("spawn_pod", json!({ "name": "below", "tools": ["count_words"] }));
+    let id = started["pod"].clone();
+    let answer = |text: &str| {
+        let mut told = call("message_pod", json!({ "pod": id, "text": text }));
+        while told["state"] == "working" {
+            told = call("read_pod", json!({ "pod": id }));
+        }
+        told
+    };
+    assert_eq!(answer("count")["text"], "done");
+    let failed = answer("again");
+    assert!(failed["error"].to_string().contains("nobody knows me"), "{failed}");
+    let folder = place.folder.path().join("state/session");
+    let name = started["session"].as_str().expect("a name");
+    let messages = transcript(&folder.join(name), None).expect("a session");
+    let results = messages.filter(|message| {
+        matches!(&message.as_ref().expect("it").content, Content::ToolResult { shown, .. } if *shown == 2)
+    });
+    assert_eq!(results.count(), 1);
 }
 
 /// Set in the process that the test starts: what is in memory there is the session's alone.

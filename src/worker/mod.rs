@@ -14,10 +14,12 @@ pub mod provider;
 mod retry;
 mod settings;
 mod shown;
+mod subpod;
 mod turn;
 
 pub use audience::{Audience, Event, Silent};
 pub use model::{Answer, Fault, Model, ModelError, Piece, Request, Tokens, Tool};
 pub use retry::Pause;
 pub use settings::WorkerSettings;
+pub use subpod::ModelResponder;
 pub use turn::{End, Turned, Worker, WorkerError};

@@ -23,7 +23,7 @@ use crate::pod::Pod;
 use crate::pod::session::{About, Session};
 use crate::secret::Secrets;
 use crate::worker::provider::{ModelName, Provider};
-use crate::worker::{Audience, End, Turned, Worker, WorkerSettings};
+use crate::worker::{Audience, End, Model, ModelResponder, Turned, Worker, WorkerSettings};
 use crate::workspace::reload::Reloading;
 use clap::Args;
 use interrupt::Interrupts;
@@ -166,7 +166,9 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
 
     let interrupts = Interrupts::listen()?;
     let settings = worker_settings(&chosen);
+    let provider = Arc::new(provider);
     let mut chat = Chat { pod, session, provider, settings, tally, interrupts, keys, base_url };
+    chat.answer_below();
     match prompt {
         Some(text) => chat.once(&text, arguments, output),
         None => chat.talk(arguments, workspace, output),
@@ -309,7 +311,7 @@ fn open(
 struct Chat {
     pod: Arc<Pod>,
     session: Session,
-    provider: Provider,
+    provider: Arc<Provider>,
     settings: WorkerSettings,
     tally: Tally,
     interrupts: Interrupts,
@@ -318,11 +320,17 @@ struct Chat {
 }
 
 impl Chat {
+    /// Messages to sub-pods are answered by the model of the chat.
+    fn answer_below(&self) {
+        let model = Arc::clone(&self.provider) as Arc<dyn Model>;
+        self.pod.set_responder(Arc::new(ModelResponder::new(model, self.settings.clone())));
+    }
+
     fn turn(&mut self, text: &str, audience: &dyn Audience) -> Result<Turned, Box<Diagnostic>> {
         let cancel = Cancel::default();
         let _turn = self.interrupts.during(&cancel);
         let worker =
-            Worker::new(&self.pod, &self.session, &self.provider, &self.settings, audience)
+            Worker::new(&self.pod, &self.session, &*self.provider, &self.settings, audience)
                 .after(self.tally.turns, self.tally.context);
         let turned = worker.turn(text, &cancel).map_err(|error| error.diagnostic())?;
         self.tally.turns += 1;

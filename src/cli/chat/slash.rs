@@ -12,6 +12,7 @@ use crate::worker::Worker;
 use crate::worker::provider::ModelName;
 use crate::workspace::reload::Reloading;
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// Whether the chat goes on.
 pub(super) enum Next {
@@ -61,14 +62,15 @@ pub(super) fn run(
             // An address belongs to its provider.
             let is_same = name.provider() == chat.provider.full_name().provider();
             let base_url = chat.base_url.as_deref().filter(|_| is_same);
-            chat.provider = chat.keys.provider(name, base_url)?;
+            chat.provider = Arc::new(chat.keys.provider(name, base_url)?);
+            chat.answer_below();
             output.say(safe(&chat.provider.full_name().to_string()));
         }
         ("compact", _) => {
             let cancel = Cancel::default();
             let _turn = chat.interrupts.during(&cancel);
             let worker =
-                Worker::new(&chat.pod, &chat.session, &chat.provider, &chat.settings, screen);
+                Worker::new(&chat.pod, &chat.session, &*chat.provider, &chat.settings, screen);
             let facts = worker.compact(&cancel).map_err(|error| error.diagnostic())?;
             if facts == 0 {
                 output.tell("nothing was summarised");
