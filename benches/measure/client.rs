@@ -1,7 +1,5 @@
 //! A client of an MCP server over pipes, in the era with a handshake.
 
-#![expect(clippy::disallowed_methods, reason = "starts the programs that it measures")]
-
 use crate::Result;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};

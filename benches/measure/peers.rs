@@ -252,11 +252,11 @@ impl Wire {
         let body = self.ask("tools/call", &parameters)?;
         let took = begun.elapsed();
         // Plain, or as the data of an event.
-        let json = body.lines().filter_map(|line| {
+        let mut json = body.lines().filter_map(|line| {
             let line = line.strip_prefix("data:").unwrap_or(line).trim();
             line.starts_with('{').then_some(line)
         });
-        let answer = json.filter(|line| line.contains("\"result\"")).last();
+        let answer = json.rfind(|line| line.contains("\"result\""));
         Ok((took, serde_json::from_str(answer.ok_or_else(|| format!("no result: {body}"))?)?))
     }
 
