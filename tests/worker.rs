@@ -72,7 +72,10 @@ fn guard(event) { if event.tool == "erase" { return deny("nothing is erased here
 fn mask(event) { if event.result == "secret" { return replace("masked"); } }
 
 /// @hook pre_request
-fn before(event) { if event.text.contains("forbidden") { return stop("not that"); } }
+fn before(event) {
+    if event.text.contains("forbidden") { return stop("not that"); }
+    if event.model == "offline" { return stop("no network now"); }
+}
 
 /// @hook post_assistant
 fn after(event) { if event.text.contains("tell me") { notify::model("you asked to be told"); } }
@@ -514,6 +517,11 @@ fn hooks_of_a_turn_stop_it_add_to_it_and_make_it_go_on() {
     let turned = place.turn("fine");
     assert_eq!((turned.end, turned.rounds), (End::Done, 2));
     let seen = place.seen();
+    assert!(seen[0].contains("A message of the user was stopped"), "{seen:?}");
+    assert_eq!(seen[1], "user fine");
+    for asked in place.model.requests() {
+        assert!(!asked.body.to_string().contains("something forbidden"), "it is sent: {asked:?}");
+    }
     assert!(seen[3].starts_with("notice") && seen[3].contains("go on, please"), "{seen:?}");
     assert!(seen[5].starts_with("notice") && seen[5].contains("you asked to be told"), "{seen:?}");
     place.verify();
@@ -739,6 +747,90 @@ fn a_long_session_is_summarised_and_the_log_keeps_everything() {
     place.verify();
     let all = std::fs::read_to_string(place.session_folder().join("log.jsonl")).expect("the log");
     assert!(all.contains("One.") && all.contains("Two."));
+}
+
+#[test]
+fn hooks_are_asked_of_a_summary_as_of_every_request() {
+    let mut place = Place::new(
+        "openai/fake",
+        [
+            json!({ "text": "One." }),
+            json!({ "text": "Two.", "usage": [2_000, 5] }),
+            json!({ "text": "They counted; tell me more." }),
+        ],
+    );
+    place.settings.compact_at = Some(1_000);
+    let worker = |provider: &Provider, work: &dyn Fn(&Worker<'_>)| {
+        let (pod, session, settings) = (&place.pod, &place.session, &place.settings);
+        work(&Worker::new(pod, session, provider, settings, &place.log).after(2, 2_005));
+    };
+    place.turn("one");
+    place.turn("two");
+    let name = ModelName::parse("openai/offline").expect("a model");
+    let offline = Provider::new(name, Some(&place.model.url()), None).expect("an address");
+    worker(&offline, &|worker| {
+        assert_eq!(worker.compact(&place.cancel).expect("the log works"), 0);
+        let turned = worker.turn("three", &place.cancel).expect("a turn");
+        assert!(matches!(&turned.end, End::Stopped(why) if why.contains("no network now")));
+    });
+    assert_eq!(place.log.count("problem hook/stopped"), 1, "{:?}", place.log.list());
+    assert_eq!(place.model.requests().len(), 2, "what is stopped is not sent");
+    assert!(!place.seen().contains(&"user three".to_owned()), "{:?}", place.seen());
+    worker(&place.provider, &|worker| {
+        assert_eq!(worker.compact(&place.cancel).expect("the log works"), 5);
+    });
+    let seen = place.seen();
+    assert!(seen[0].ends_with("They counted; tell me more."), "{seen:?}");
+    assert!(seen[1].contains("you asked to be told"), "{seen:?}");
+    place.verify();
+}
+
+#[test]
+fn a_summary_that_did_not_come_is_asked_for_again_when_the_session_has_grown() {
+    let text = |text: &str, read: u64| json!({ "text": text, "usage": [read, 0] });
+    let mut place = Place::new(
+        "openai/fake",
+        [
+            text("One.", 10),
+            text("Two.", 2_000),
+            json!({ "status": 400 }),
+            text("Three.", 2_050),
+            text("Four.", 2_399),
+            text("Five.", 2_400),
+            text("They counted to five.", 2_450),
+            text("Six.", 50),
+        ],
+    );
+    place.settings.compact_at = Some(1_000);
+    // Each turn has a worker of its own, as in a chat.
+    let (mut context, mut unsummarised) = (0, 0);
+    for text in ["one", "two", "three", "four", "five", "six"] {
+        let (pod, session, settings) = (&place.pod, &place.session, &place.settings);
+        let worker = Worker::new(pod, session, &place.provider, settings, &place.log)
+            .after(0, context)
+            .unsummarised_at(unsummarised);
+        assert_eq!(worker.turn(text, &place.cancel).expect("a turn").end, End::Done, "{text}");
+        (context, unsummarised) = (worker.context(), worker.unsummarised());
+    }
+    assert_eq!((place.log.count("problem"), place.log.count("compacted")), (1, 1));
+    assert_eq!(place.model.requests().len(), 8);
+    let seen = place.seen();
+    assert!(seen[0].ends_with("They counted to five."), "{seen:?}");
+    place.verify();
+}
+
+#[test]
+fn a_session_is_summarised_where_the_provider_counts_nothing() {
+    let mut place = Place::new("openai/fake", []);
+    place.settings.compact_at = Some(1_000);
+    let own = Own(|_| Ok(Said::default()));
+    let worker = Worker::new(&place.pod, &place.session, &own, &place.settings, &place.log);
+    for _ in 0..3 {
+        worker.turn(&"x".repeat(2_000), &place.cancel).expect("a turn");
+    }
+    assert_eq!(place.log.count("compacted 5"), 1, "{:?}", place.log.list());
+    assert!(worker.context() < 100, "{}", worker.context());
+    place.verify();
 }
 
 #[test]

@@ -122,8 +122,9 @@ impl Worker<'_> {
         }
         let answered = Answered { text: text.clone(), calls: calls.clone(), opaque, stop };
         self.session.append_assistant(request, &answered)?;
-        if let Some(tokens) = tokens {
-            self.count(request, tokens)?;
+        match tokens {
+            Some(tokens) => self.count(request, tokens)?,
+            None => self.context.store(self.estimate()?, Ordering::Relaxed),
         }
         if is_full {
             let problem = ModelError::new(

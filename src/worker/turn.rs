@@ -2,6 +2,7 @@
 
 use super::attempt::{Came, Said};
 use super::audience::{Audience, Event};
+use super::compact::Compacted;
 use super::model::{Model, Tokens, Tool};
 use super::settings::WorkerSettings;
 use crate::diagnostic::Diagnostic;
@@ -11,7 +12,7 @@ use crate::feature::hook_event::{AgentCall, PostAssistant, PreRequest, TurnEnd};
 use crate::pod::session::{Reason, Session, SessionError};
 use crate::pod::{EndVerdict, Heard, Moment, Pod, RequestVerdict};
 use serde_json::Value;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a turn could not be brought to an end: what happens cannot be put on record.
@@ -94,6 +95,17 @@ pub struct Turned {
     pub tokens: Tokens,
 }
 
+/// What stands where a person's message was that a hook stopped.
+const WITHHELD: &str = "(A message of the user was stopped by a hook, and is not shown.)";
+
+/// A request that a hook stopped.
+pub(super) struct Stopped {
+    /// Why, as it says.
+    pub reason: String,
+    /// The event, as the log has it.
+    pub because: Reason,
+}
+
 /// A session in the hands of a model and a person. Cheap to make; holds nothing of the session's
 /// messages.
 pub struct Worker<'a> {
@@ -106,6 +118,8 @@ pub struct Worker<'a> {
     turns: u64,
     /// How many tokens the session had at the latest request.
     pub(super) context: AtomicU64,
+    /// How many it had when no summary came; 0 where that never happened.
+    pub(super) unsummarised: AtomicU64,
     spent: Mutex<Tokens>,
 }
 
@@ -118,8 +132,8 @@ impl<'a> Worker<'a> {
         settings: &'a WorkerSettings,
         audience: &'a dyn Audience,
     ) -> Self {
-        let (turns, context, spent) = Default::default();
-        Self { pod, session, model, settings, audience, turns, context, spent }
+        let (turns, context, unsummarised, spent) = Default::default();
+        Self { pod, session, model, settings, audience, turns, context, unsummarised, spent }
     }
 
     /// The same, where `turns` turns came before and the session has `context` tokens.
@@ -130,35 +144,60 @@ impl<'a> Worker<'a> {
         self
     }
 
+    /// The same, where no summary came when the session had `context` tokens.
+    #[must_use]
+    pub fn unsummarised_at(mut self, context: u64) -> Self {
+        self.unsummarised = context.into();
+        self
+    }
+
+    /// How many tokens the session had when it could not be summarised; 0 where that did not happen.
+    pub fn unsummarised(&self) -> u64 {
+        self.unsummarised.load(Ordering::Relaxed)
+    }
+
     /// How many tokens the session had at the latest request; 0 where nobody knows.
     pub fn context(&self) -> u64 {
-        self.context.load(std::sync::atomic::Ordering::Relaxed)
+        self.context.load(Ordering::Relaxed)
     }
 
     pub(super) fn spent(&self) -> MutexGuard<'_, Tokens> {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a turn about what a person wrote.
+    /// Takes a turn about what a person wrote. Where a hook stops its first request, the model does not
+    /// see it later either.
     ///
     /// # Errors
     ///
     /// What happens cannot be put on record. What was on record before stands.
     pub fn turn(&self, text: &str, cancel: &Cancel) -> Result<Turned, WorkerError> {
+        let at = self.session.transcript()?.len();
         self.session.append_user(&text.into())?;
-        self.go_on(text, cancel)
+        self.take(text, Some(at), cancel)
     }
 
-    /// Takes a turn about what stands. `text` is what the person wrote last, for hooks.
+    /// Takes a turn about what stands. `text` is what the person wrote last, for hooks; what they stop
+    /// goes on standing.
     ///
     /// # Errors
     ///
     /// As [`Self::turn`].
     pub fn go_on(&self, text: &str, cancel: &Cancel) -> Result<Turned, WorkerError> {
+        self.take(text, None, cancel)
+    }
+
+    /// Takes a turn. `unsent` is where the message stands that no hook has seen yet.
+    fn take(
+        &self,
+        text: &str,
+        unsent: Option<usize>,
+        cancel: &Cancel,
+    ) -> Result<Turned, WorkerError> {
         *self.spent() = Tokens::default();
         let (tokens, last) = Default::default();
         let mut turned = Turned { end: End::Done, text: last, rounds: 0, calls: 0, tokens };
-        turned.end = self.rounds(text, &mut turned, cancel)?;
+        turned.end = self.rounds(text, unsent, &mut turned, cancel)?;
         turned.tokens = *self.spent();
         if let Some(problem) = turned.end.problem().filter(|_| !is_told(&turned.end)) {
             self.session.append_trouble(None, vec![problem])?;
@@ -171,6 +210,7 @@ impl<'a> Worker<'a> {
     fn rounds(
         &self,
         written: &str,
+        mut unsent: Option<usize>,
         turned: &mut Turned,
         cancel: &Cancel,
     ) -> Result<End, WorkerError> {
@@ -186,15 +226,21 @@ impl<'a> Worker<'a> {
             let moment = self.pod.moment();
             let tools = self.tools(&moment);
             if self.is_long() {
-                self.compact_with(&tools, cancel)?;
+                match self.compact_with(written, &tools, cancel)? {
+                    Compacted::By(0) => {}
+                    // The hooks let it through, and it is part of the summary.
+                    Compacted::By(_) => unsent = None,
+                    Compacted::Stopped(stopped) => return self.stop(stopped, unsent),
+                }
                 if cancel.is_cancelled() {
                     return Ok(End::Cancelled);
                 }
             }
             turned.rounds += 1;
-            if let Some(reason) = self.before(written, &tools, turned.rounds, cancel)? {
-                return Ok(End::Stopped(reason));
+            if let Some(stopped) = self.before(written, &tools, turned.rounds, cancel)? {
+                return self.stop(stopped, unsent);
             }
+            unsent = None;
             self.audience.hear(Event::Request(turned.rounds));
             let said = match self.ask(&tools, cancel)? {
                 Came::Said(said) => said,
@@ -237,14 +283,23 @@ impl<'a> Worker<'a> {
         CallOptions { sink, cancel: cancel.clone(), ..CallOptions::default() }
     }
 
-    /// Asks the hooks whether the request is made; gives the reason where it is not.
-    fn before(
+    /// Ends a turn that a hook stopped. What the person wrote is taken from the model, where no hook let
+    /// it through.
+    fn stop(&self, stopped: Stopped, unsent: Option<usize>) -> Result<End, WorkerError> {
+        if let Some(at) = unsent {
+            self.session.append_compaction(at, 1, WITHHELD, stopped.because)?;
+        }
+        Ok(End::Stopped(stopped.reason))
+    }
+
+    /// Asks the hooks whether the request is made, and says what they stop it with.
+    pub(super) fn before(
         &self,
         written: &str,
         tools: &[Tool],
         request: u64,
         cancel: &Cancel,
-    ) -> Result<Option<String>, WorkerError> {
+    ) -> Result<Option<Stopped>, WorkerError> {
         let event = PreRequest {
             model: self.model.name().to_owned(),
             messages: self.session.transcript()?.len() as u64,
@@ -253,15 +308,16 @@ impl<'a> Worker<'a> {
             request,
         };
         let (verdict, heard) = self.pod.pre_request(&event, self.options(cancel));
+        let because = because(&heard);
         self.tell(heard)?;
         Ok(match verdict {
             RequestVerdict::Proceed => None,
-            RequestVerdict::Stop { reason } => Some(reason),
+            RequestVerdict::Stop { reason } => Some(Stopped { reason, because }),
         })
     }
 
     /// Tells the hooks of an answer.
-    fn answered(&self, said: &Said, cancel: &Cancel) -> Heard {
+    pub(super) fn answered(&self, said: &Said, cancel: &Cancel) -> Heard {
         let tool_calls = said.calls.iter().map(|(_, tool, arguments)| AgentCall {
             tool: tool.clone(),
             args: match arguments {
@@ -293,7 +349,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Puts on record, and tells, what hooks say beside what they decide.
-    fn tell(&self, heard: Heard) -> Result<(), WorkerError> {
+    pub(super) fn tell(&self, heard: Heard) -> Result<(), WorkerError> {
         for problem in &heard.diagnostics {
             self.audience.hear(Event::Problem(problem));
         }

@@ -331,10 +331,12 @@ impl Chat {
         let _turn = self.interrupts.during(&cancel);
         let worker =
             Worker::new(&self.pod, &self.session, &*self.provider, &self.settings, audience)
-                .after(self.tally.turns, self.tally.context);
+                .after(self.tally.turns, self.tally.context)
+                .unsummarised_at(self.tally.unsummarised);
         let turned = worker.turn(text, &cancel).map_err(|error| error.diagnostic())?;
         self.tally.turns += 1;
         self.tally.context = worker.context();
+        self.tally.unsummarised = worker.unsummarised();
         self.tally.tokens += turned.tokens;
         Ok(turned)
     }

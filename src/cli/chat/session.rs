@@ -4,7 +4,7 @@ use super::super::output::{DIM, Output, paint, safe};
 use super::super::{usage, workspace};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::catalog::CallOptions;
-use crate::pod::session::{Entry, Line, LogError, lines, sessions, size};
+use crate::pod::session::{Entry, Line, LogError, Reason, lines, sessions, size};
 use crate::pod::sessions_folder;
 use crate::worker::Tokens;
 use std::io::{BufRead, IsTerminal};
@@ -42,6 +42,8 @@ pub(super) struct Tally {
     pub tokens: Tokens,
     /// Tokens at the latest request.
     pub context: u64,
+    /// What they were when no summary came.
+    pub unsummarised: u64,
 }
 
 /// Adds up what a log says. Reads it once, and keeps nothing of it.
@@ -55,7 +57,10 @@ pub(super) fn tally(folder: &Path) -> Result<Tally, Box<Diagnostic>> {
                 tally.tokens += Tokens { input, output, cached };
                 tally.context = input.saturating_add(output);
             }
-            Entry::Compaction(_) => tally.context = 0,
+            // Other compactions take the place of single messages.
+            Entry::Compaction(made) if matches!(made.reason, Reason::Request(_)) => {
+                (tally.context, tally.unsummarised) = (0, 0);
+            }
             _ => {}
         }
     }

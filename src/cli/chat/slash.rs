@@ -75,7 +75,7 @@ pub(super) fn run(
             if facts == 0 {
                 output.tell("nothing was summarised");
             } else {
-                chat.tally.context = 0;
+                (chat.tally.context, chat.tally.unsummarised) = (0, 0);
             }
         }
         ("usage", _) => tell_usage(chat, output),

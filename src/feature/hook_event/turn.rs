@@ -14,7 +14,7 @@ pub struct PreRequest {
     pub text: String,
     /// The tools that the model may call.
     pub tools: Vec<String>,
-    /// The number of this request in its turn, from 1.
+    /// The number of this request in its turn, from 1; 0 where it asks for a summary of the session.
     pub request: u64,
 }
 
