@@ -49,9 +49,13 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        self.command_of("openai/fake", arguments)
+    }
+
+    fn command_of(&self, model: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_peasy"));
         command.args(["chat", "tools.rhai", "--grant", "ask"]).args(arguments);
-        command.args(["--model", "openai/fake", "--base-url", &self.model.url()]);
+        command.args(["--model", model, "--base-url", &self.model.url()]);
         command.env_clear().env("HOME", self.path()).current_dir(self.path());
         command.env("PEASY_HOME", self.path().join("home")).stdin(Stdio::null());
         command
@@ -208,6 +212,26 @@ fn a_key_comes_from_a_secret_or_a_variable_and_is_in_no_log() {
     assert!(sent[1].contains("bearer sk-from-a-file"), "a secret goes first: {}", sent[1]);
     let log = place.path().join("home/state/session/s/log.jsonl");
     assert!(!fs::read_to_string(log).expect("a log").contains("sk-from"));
+}
+
+#[test]
+fn the_key_of_the_settings_goes_to_the_provider_of_their_model_alone() {
+    let place = Place::new((0..4).map(|_| json!({ "text": "a" })));
+    let file = place.path().join("key");
+    fs::write(&file, "sk-of-anthropic").expect("a file");
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+    let set = place.peasy(&["secret", "set", "mine", "--file", file.to_str().expect("plain")]);
+    assert_eq!(set.code, Some(0), "{}", set.err);
+    let settings = place.path().join("home/config.toml");
+    fs::write(&settings, "[chat]\nmodel = \"anthropic/a\"\nkey = \"mine\"\n").expect("a file");
+    for model in ["openai/b", "anthropic/c"] {
+        let ran = ran(place.command_of(model, &["-p", "x"]).output().expect("it runs"));
+        assert_eq!(ran.code, Some(0), "{model}: {}", ran.err);
+    }
+    let sent: Vec<_> = place.model.requests().into_iter().map(|asked| asked.headers).collect();
+    assert!(!sent[0].contains("sk-of-anthropic"), "{}", sent[0]);
+    assert!(sent[1].contains("sk-of-anthropic"), "{}", sent[1]);
 }
 
 #[test]

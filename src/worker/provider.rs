@@ -121,13 +121,19 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// The address is none, or the provider needs a key and there is none.
+    /// The address is none, the key would leave this machine without encryption, or the provider needs a
+    /// key and there is none.
     pub fn new(
         name: ModelName,
         base_url: Option<&str>,
         key: Option<SecretText>,
     ) -> Result<Self, Diagnostic> {
         let base_url = base_url.map(address).transpose()?;
+        if let (Some(_), Some(address)) = (&key, base_url.as_deref().filter(|url| is_open(url))) {
+            let message = format!("the key is not sent in the clear, to `{address}`");
+            return Err(Diagnostic::operator("secret/in-the-clear", message)
+                .help("write `https://` for `http://`, or take the key away if it needs none"));
+        }
         if let (None, None, Some(variable)) = (&key, &base_url, name.key_variable()) {
             let message = format!("there is no key for `{}`", name.provider());
             return Err(Diagnostic::operator("worker/key", message).help(format!(
@@ -451,6 +457,19 @@ fn address(text: &str) -> Result<String, Diagnostic> {
     Ok(format!("{}/", text.trim_end_matches('/')))
 }
 
+/// Whether what is sent there leaves this machine without encryption.
+fn is_open(address: &str) -> bool {
+    url::Url::parse(address).is_ok_and(|url| {
+        let is_here = match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        url.scheme() != "https" && !is_here
+    })
+}
+
 /// A future's value; `None` where the turn was cancelled before.
 async fn until_cancelled<T>(future: impl Future<Output = T>, cancel: &Cancel) -> Option<T> {
     let mut future = std::pin::pin!(future);
@@ -558,6 +577,23 @@ mod tests {
         assert_eq!(address("https://h/v1/").ok().as_deref(), Some("https://h/v1/"));
         for text in ["", "localhost:1", "ftp://h/", "http://", "file:///x"] {
             assert_eq!(address(text).expect_err(text).code, "worker/address");
+        }
+    }
+
+    #[test]
+    fn a_key_leaves_this_machine_encrypted_alone() {
+        let provider = |address: &str, has_key: bool| {
+            let key = has_key.then(|| SecretText::new("sk-0123456789".to_owned().into()));
+            let name = ModelName::parse("openai/x").expect("a model");
+            Provider::new(name, Some(address), key.map(|key| key.expect("a key")))
+        };
+        for address in ["http://10.0.0.7/v1", "http://example.com/v1", "HTTP://[2001:db8::1]/"] {
+            let problem = provider(address, true).expect_err(address);
+            assert_eq!(problem.code, "secret/in-the-clear");
+            assert!(provider(address, false).is_ok(), "nothing is given away");
+        }
+        for address in ["http://127.0.0.1:1/v1", "http://localhost/", "https://example.com/v1"] {
+            assert!(provider(address, true).is_ok(), "{address}");
         }
     }
 

@@ -122,7 +122,7 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
     let name = ModelName::parse(name)?;
     let prompt = arguments.prompt.as_deref().map(prompt).transpose()?;
     let secrets = Secrets::new(workspace::folders()?.config);
-    let keys = Keys { secrets: secrets.clone(), chosen: chosen.key.clone() };
+    let keys = Keys { secrets: secrets.clone(), chosen: chosen_key(&chosen, &name) };
     // An address of the settings is the one of the model of the settings.
     let is_chosen = chosen.model.as_deref() == Some(&*name.to_string());
     let base_url = chosen.base_url.clone().filter(|_| is_chosen || arguments.model.is_none());
@@ -231,13 +231,23 @@ fn worker_settings(chosen: &ChatSettings) -> WorkerSettings {
 /// Where keys of providers come from.
 struct Keys {
     secrets: Secrets,
-    /// The secret that the settings name.
-    chosen: Option<String>,
+    /// The secret that the settings name, and the provider that it is for.
+    chosen: Option<(&'static str, String)>,
+}
+
+/// The secret of the settings is a key for the provider of their model; where they name none, of the
+/// model that the chat begins with.
+fn chosen_key(chosen: &ChatSettings, first: &ModelName) -> Option<(&'static str, String)> {
+    let provider = match &chosen.model {
+        Some(model) => ModelName::parse(model).ok()?.provider(),
+        None => first.provider(),
+    };
+    Some((provider, chosen.key.clone()?))
 }
 
 impl Keys {
-    /// The model, with the key that the user has for its provider: the secret of the settings, the one
-    /// named like the provider's variable, or the variable itself.
+    /// The model, with the key that the user has for its provider: the secret of the settings, where it is
+    /// for this one, the one named like the provider's variable, or the variable itself.
     fn provider(
         &self,
         name: ModelName,
@@ -248,8 +258,9 @@ impl Keys {
         let is_kept = |wanted: &SecretName| {
             self.secrets.list().is_ok_and(|list| list.iter().any(|(known, _)| known == wanted))
         };
-        let named = match (&self.chosen, &usual) {
-            (Some(chosen), _) => Some(secret_name(chosen)?),
+        let chosen = self.chosen.as_ref().filter(|(provider, _)| *provider == name.provider());
+        let named = match (chosen, &usual) {
+            (Some((_, chosen)), _) => Some(secret_name(chosen)?),
             (None, Some(usual)) => Some(secret_name(usual)?).filter(is_kept),
             (None, None) => None,
         };
