@@ -5,7 +5,8 @@
 //!
 //! - `text`: what the model says; `thought`: what it thinks before;
 //! - `calls`: the tools that it calls, each `{"tool": …, "arguments": {…}}`, or with `raw`, a text in the place
-//!   of the arguments' JSON, and with an `id` of its own;
+//!   of the arguments' JSON, and with an `id` of its own; `first`: the number that the first of them has, as
+//!   some give it that count from one; `whole`: each comes in one piece;
 //! - `usage`: `[read, written]` tokens; `stop`: why it ends, as the provider says it;
 //! - `status`: another answer than 200, with `message` and `retry_after` (seconds);
 //! - `cut`: the connection ends after the text; `hold`: it stays open after the text until the server ends;
@@ -191,13 +192,20 @@ impl State {
             return stream.write_all(b"ff\r\ndata: {\"half");
         }
         let calls = step["calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if let Some(first) = step["first"].as_u64() {
+            events.index = usize::try_from(first).unwrap_or_default();
+        }
         for (at, call) in calls.iter().enumerate() {
             let id = call["id"].as_str().map_or_else(|| format!("call-{}", at + 1), str::to_owned);
             let arguments = match call["raw"].as_str() {
                 Some(raw) => raw.to_owned(),
                 None => call["arguments"].to_string(),
             };
-            events.call(&id, call["tool"].as_str().unwrap_or_default(), &arguments)?;
+            let tool = call["tool"].as_str().unwrap_or_default();
+            match step["whole"] == true && speech == Speech::OpenAi {
+                true => events.whole_call(&id, tool, &arguments)?,
+                false => events.call(&id, tool, &arguments)?,
+            }
         }
         events.end(step, !calls.is_empty())?;
         stream.write_all(b"0\r\n\r\n")
@@ -330,6 +338,15 @@ impl Events<'_> {
                 self.block(&begin, &pieces)
             }
         }
+    }
+
+    /// OpenAI: a call in one piece.
+    fn whole_call(&mut self, id: &str, tool: &str, arguments: &str) -> io::Result<()> {
+        let function = json!({ "name": tool, "arguments": arguments });
+        let call =
+            json!({ "index": self.index, "id": id, "type": "function", "function": function });
+        self.index += 1;
+        self.delta(&json!({ "tool_calls": [call] }), None)
     }
 
     fn error(&mut self, kind: &str) -> io::Result<()> {

@@ -5,6 +5,7 @@ use peasy::feature::call::Cancel;
 use peasy::feature::catalog::CallOptions;
 use peasy::feature::event::Sink;
 use peasy::feature::grant::HostPolicy;
+use peasy::feature::hook::HookPoint;
 use peasy::feature::id::FeatureSource;
 use peasy::feature::question::{Answer, Question};
 use peasy::feature::registry::FeatureRegistryBuilder;
@@ -82,6 +83,30 @@ fn after(event) { if event.text.contains("tell me") { notify::model("you asked t
 
 /// @hook turn_end
 fn ends(event) { if event.text.contains("not yet") && event.again < 1 { return again("go on, please"); } }
+"#;
+
+/// A hook at every point, narrowed to one tool where it can be.
+const HOOKS: &str = r#"
+/// Say what was given.
+/// @tool
+/// @param text string
+/// @returns string
+fn echo(text) { text }
+
+/// @hook pre_request
+fn at_request(event) {}
+
+/// @hook post_assistant
+fn at_answer(event) {}
+
+/// @hook pre_tool_call tools=echo
+fn at_call(event) {}
+
+/// @hook post_tool_call tools=echo
+fn at_result(event) {}
+
+/// @hook turn_end
+fn at_end(event) {}
 "#;
 
 /// The providers whose speech the fake model knows.
@@ -179,10 +204,10 @@ impl Audience for Heard {
     }
 }
 
-fn pod(folder: &std::path::Path) -> Pod {
+fn pod(folder: &std::path::Path, feature: &str) -> Pod {
     let runtime = ScriptRuntime::new(&Limits::default()).expect("this binary counts");
     let path = folder.join("tools.rhai");
-    std::fs::write(&path, FEATURE).expect("a feature");
+    std::fs::write(&path, feature).expect("a feature");
     let location = Location { path, source: FeatureSource::User };
     let mut policy = HostPolicy::new();
     let mut scripts = Vec::new();
@@ -213,8 +238,12 @@ fn about() -> About {
 
 impl Place {
     fn new(provider: &str, steps: impl IntoIterator<Item = Value>) -> Self {
+        Self::with(FEATURE, provider, steps)
+    }
+
+    fn with(feature: &str, provider: &str, steps: impl IntoIterator<Item = Value>) -> Self {
         let folder = TempDir::new().expect("a folder for the test");
-        let pod = pod(folder.path());
+        let pod = pod(folder.path(), feature);
         let session = Session::begin(Arc::clone(pod.log()), &about()).expect("a session");
         let model = FakeModel::start(steps);
         let name = ModelName::parse(provider).expect("a model");
@@ -460,6 +489,19 @@ fn a_model_that_calls_what_is_not_there_or_writes_no_json_reads_so() {
 }
 
 #[test]
+fn a_call_that_a_provider_counts_from_one_runs_once() {
+    for is_whole in [true, false] {
+        let mut step = calls(&[("count_words", json!({ "text": "a b" }))]);
+        (step["first"], step["whole"]) = (1.into(), is_whole.into());
+        let place = Place::new("openai/fake", [step, json!({ "text": "Two." })]);
+        let turned = place.turn("go");
+        assert_eq!((&*turned.text, turned.calls), ("Two.", 1), "{:?}", place.log.list());
+        assert_eq!(place.log.count("count_words gives 2"), 1, "{:?}", place.log.list());
+        place.verify();
+    }
+}
+
+#[test]
 fn endless_output_is_cut_with_a_word() {
     for provider in PROVIDERS {
         for what in ["text", "call"] {
@@ -661,6 +703,44 @@ fn a_model_answers_the_messages_to_sub_pods() {
         matches!(&message.as_ref().expect("it").content, Content::ToolResult { shown, .. } if *shown == 2)
     });
     assert_eq!(results.count(), 1);
+}
+
+#[test]
+fn every_point_fires_in_a_turn_and_in_one_of_a_sub_pod() {
+    let steps = || [calls(&[("echo", json!({ "text": "a" }))]), json!({ "text": "done" })];
+    let mut place = Place::with(HOOKS, "openai/fake", [steps(), steps()].concat());
+    let expected = |turns: u64| {
+        HookPoint::ALL.map(|point| match point {
+            HookPoint::PreRequest | HookPoint::PostAssistant => (point, 2 * turns),
+            HookPoint::PreToolCall | HookPoint::PostToolCall | HookPoint::TurnEnd => (point, turns),
+        })
+    };
+    let asked = |pod: &Pod| {
+        HookPoint::ALL.map(|point| {
+            let report = pod.hook_report();
+            let of = report.iter().filter(|hook| hook.point == point && hook.failures == 0);
+            (point, of.map(|hook| hook.asked).sum::<u64>())
+        })
+    };
+    assert_eq!(place.turn("go").end, End::Done);
+    assert_eq!(asked(&place.pod), expected(1));
+
+    let settings = place.settings.clone();
+    let name = ModelName::parse("openai/fake").expect("a model");
+    let own = Provider::new(name, Some(&place.model.url()), None).expect("an address");
+    let model = std::mem::replace(&mut place.provider, own);
+    place.pod.set_responder(Arc::new(ModelResponder::new(Arc::new(model), settings)));
+    let call = |tool: &str, arguments| {
+        let outcome = place.pod.call(tool, arguments, CallOptions::default());
+        outcome.result.unwrap_or_else(|failure| panic!("{failure}"))
+    };
+    let started = call("spawn_pod", json!({ "name": "below", "tools": ["echo"] }));
+    let mut told = call("message_pod", json!({ "pod": started["pod"], "text": "go" }));
+    while told["state"] == "working" {
+        told = call("read_pod", json!({ "pod": started["pod"] }));
+    }
+    assert_eq!(told["text"], "done", "{told}");
+    assert_eq!(asked(&place.pod), expected(2));
 }
 
 /// Set in the process that the test starts: what is in memory there is the session's alone.

@@ -8,7 +8,7 @@ use crate::feature::call::Cancel;
 use crate::pod::session::said::Usage;
 use crate::pod::session::{Answered, Asked};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
@@ -89,7 +89,7 @@ impl Worker<'_> {
             let question = Request { messages, tools, max_tokens: settings.max_tokens };
             let came = self.model.ask(question, &mut |piece| heard.take(piece), cancel);
             let Heard { text, is_seen, is_too_long, .. } = heard;
-            let error = match came {
+            let error = match came.and_then(told_apart) {
                 Ok(answer) => return self.keep(request, text, answer),
                 Err(_) if is_too_long => return self.keep_cut(request, text),
                 Err(_) if cancel.is_cancelled() => {
@@ -114,12 +114,7 @@ impl Worker<'_> {
     }
 
     fn keep(&self, request: u64, text: String, answer: Answer) -> Result<Came, WorkerError> {
-        let Answer { calls, mut opaque, stop, is_full, tokens } = answer;
-        let (calls, is_renamed) = told_apart(calls);
-        if is_renamed {
-            // What the provider wants to see again has the names that came.
-            opaque = None;
-        }
+        let Answer { calls, opaque, stop, is_full, tokens } = answer;
         let answered = Answered { text: text.clone(), calls: calls.clone(), opaque, stop };
         self.session.append_assistant(request, &answered)?;
         match tokens {
@@ -183,36 +178,84 @@ fn definitions(tools: &[Tool]) -> Value {
     tools.collect()
 }
 
-/// Calls under names that differ, and whether one had to get another.
-fn told_apart(calls: Vec<(String, String, Value)>) -> (Vec<(String, String, Value)>, bool) {
+/// An answer whose calls have names that differ. A call that came twice is made once.
+///
+/// # Errors
+///
+/// Two calls of one tool have one name and other arguments: which of them is meant, nobody knows.
+fn told_apart(mut answer: Answer) -> Result<Answer, ModelError> {
+    let came = answer.calls.len();
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    let mut calls: Vec<(String, String, Value)> = Vec::with_capacity(came);
+    for (id, tool, arguments) in answer.calls {
+        let place = *places.entry((id.clone(), tool.clone())).or_insert(calls.len());
+        match calls.get_mut(place).filter(|_| !id.is_empty()) {
+            None => calls.push((id, tool, arguments)),
+            Some((.., known)) if *known == arguments => {}
+            // What is no JSON is the beginning of the call that follows.
+            Some((.., known)) if known.is_string() => *known = arguments,
+            Some(_) => {
+                let message = format!(
+                    "the model calls `{tool}` with two sets of arguments under the one name `{id}`"
+                );
+                return Err(ModelError::new(Fault::Malformed, message));
+            }
+        }
+    }
+    let mut is_changed = calls.len() < came;
     let mut known = HashSet::new();
-    let mut is_renamed = false;
-    let calls = calls.into_iter().enumerate().map(|(index, (id, tool, arguments))| {
+    for (index, (id, ..)) in calls.iter_mut().enumerate() {
         let mut name = id.clone();
         let mut number = index + 1;
         while name.is_empty() || known.contains(&name) {
             name = format!("{id}call-{number}");
             number += 1;
         }
-        is_renamed |= name != id;
+        is_changed |= name != *id;
         known.insert(name.clone());
-        (name, tool, arguments)
-    });
-    let calls = calls.collect();
-    (calls, is_renamed)
+        *id = name;
+    }
+    if is_changed {
+        // What the provider wants to see again has the calls as they came.
+        answer.opaque = None;
+    }
+    Ok(Answer { calls, ..answer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn called(calls: &[(&str, &str, Value)]) -> Result<Answer, ModelError> {
+        let calls = calls
+            .iter()
+            .map(|(id, tool, arguments)| ((*id).to_owned(), (*tool).to_owned(), arguments.clone()));
+        let opaque = Some(Value::Null);
+        told_apart(Answer { calls: calls.collect(), opaque, ..Answer::default() })
+    }
+
     #[test]
     fn calls_of_one_name_are_told_apart() {
-        let call = |id: &str| (id.to_owned(), "t".to_owned(), Value::Null);
-        let (calls, is_renamed) = told_apart(vec![call("a"), call(""), call("a"), call("")]);
-        let names: HashSet<_> = calls.iter().map(|(id, ..)| id.as_str()).collect();
-        assert_eq!(names.len(), 4, "{names:?}");
-        assert!(is_renamed && names.contains("a") && !names.contains(""));
-        assert!(!told_apart(vec![call("a"), call("b")]).1);
+        let null = || Value::Null;
+        let answer = called(&[("a", "t", null()), ("", "t", null()), ("a", "u", null())]);
+        let answer = answer.expect("three calls");
+        let names: HashSet<_> = answer.calls.iter().map(|(id, ..)| id.as_str()).collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert!(names.contains("a") && !names.contains("") && answer.opaque.is_none());
+        assert_eq!(called(&[("", "t", null()), ("", "t", null())]).expect("it").calls.len(), 2);
+        let answer = called(&[("a", "t", null()), ("b", "t", null())]).expect("two calls");
+        assert!(answer.calls.len() == 2 && answer.opaque.is_some());
+    }
+
+    #[test]
+    fn a_call_that_came_twice_is_made_once() {
+        let whole = || json!({ "text": "a" });
+        for before in [whole(), "".into(), "{\"te".into()] {
+            let answer = called(&[("a", "t", before), ("a", "t", whole())]).expect("one call");
+            assert_eq!(answer.calls, [("a".to_owned(), "t".to_owned(), whole())]);
+            assert!(answer.opaque.is_none());
+        }
+        let error = called(&[("a", "t", whole()), ("a", "t", json!({}))]).expect_err("which?");
+        assert_eq!(error.fault, Fault::Malformed);
     }
 }
