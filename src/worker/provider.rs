@@ -23,13 +23,15 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(20);
-/// How long a provider may say nothing at all: models think before the first word.
+/// How long a provider may say nothing: models think before the first word. Signs of life are no words.
 const SILENCE: Duration = Duration::from_secs(300);
+/// How long a whole answer may take.
+const WHOLE: Duration = Duration::from_secs(3_600);
 /// How often the switch that cancels is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// Most characters that are told of what a provider says to an error.
@@ -267,36 +269,44 @@ impl Model for Provider {
         let request = self.request(request)?;
         let model = ModelIden::new(self.name.kind, self.name.name.as_str());
         self.runtime.block_on(async {
+            let mut until = Until::from(Instant::now());
             let opened = self.client.exec_chat_stream(model, request, Some(&options));
-            let opened = until_cancelled(opened, cancel).await.ok_or_else(|| self.cancelled())?;
+            let opened = within(opened, until.next(), cancel).await;
+            let opened = opened.map_err(|end| self.ended(end, &until, false))?;
             let mut stream = opened.map_err(|error| self.failed(&error, false))?.stream;
             let mut has_begun = false;
             // How much of each call was counted.
             let mut counted: HashMap<String, usize> = HashMap::new();
             loop {
                 let next = std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context));
-                let next = until_cancelled(next, cancel).await.ok_or_else(|| self.cancelled())?;
+                let next = within(next, until.next(), cancel).await;
+                let next = next.map_err(|end| self.ended(end, &until, has_begun))?;
                 let Some(event) = next else {
                     let fault = if has_begun { Fault::Cut } else { Fault::Malformed };
                     return Err(self.error(fault, "the answer ends before its end"));
                 };
-                let flow = match event.map_err(|error| self.failed(&error, has_begun))? {
+                let event = event.map_err(|error| self.failed(&error, has_begun))?;
+                let piece = match &event {
                     ChatStreamEvent::Start | ChatStreamEvent::Heartbeat => continue,
-                    ChatStreamEvent::Chunk(chunk) => hear(Piece::Text(&chunk.content)),
-                    ChatStreamEvent::ReasoningChunk(chunk) => hear(Piece::Thought(&chunk.content)),
+                    ChatStreamEvent::Chunk(chunk) => Piece::Text(&chunk.content),
+                    ChatStreamEvent::ReasoningChunk(chunk) => Piece::Thought(&chunk.content),
                     ChatStreamEvent::ThoughtSignatureChunk(chunk) => {
-                        hear(Piece::Call(chunk.content.len()))
+                        Piece::Call(chunk.content.len())
                     }
                     ChatStreamEvent::ToolCallChunk(chunk) => {
-                        let ToolCall { call_id, fn_name, fn_arguments, .. } = chunk.tool_call;
+                        let ToolCall { call_id, fn_name, fn_arguments, .. } = &chunk.tool_call;
                         let now = fn_name.len() + fn_arguments.as_str().map_or(0, str::len);
-                        let before = counted.insert(call_id, now).unwrap_or_default();
-                        hear(Piece::Call(now.saturating_sub(before)))
+                        let before = counted.insert(call_id.clone(), now).unwrap_or_default();
+                        Piece::Call(now.saturating_sub(before))
                     }
-                    ChatStreamEvent::End(end) => return Ok(self.answer(end)),
+                    ChatStreamEvent::End(_) => Piece::Call(0),
                 };
+                if let ChatStreamEvent::End(end) = event {
+                    return Ok(self.answer(end));
+                }
                 has_begun = true;
-                if flow.is_break() {
+                until.heard(piece, Instant::now());
+                if hear(piece).is_break() {
                     return Err(self.error(Fault::Enough, "the answer was cut"));
                 }
             }
@@ -305,8 +315,20 @@ impl Model for Provider {
 }
 
 impl Provider {
-    fn cancelled(&self) -> ModelError {
-        ModelError::new(Fault::Cancelled, "the turn was cancelled")
+    /// Why nobody waits any longer.
+    fn ended(&self, end: Ended, until: &Until, has_begun: bool) -> ModelError {
+        let seconds = |time: Duration| time.as_secs();
+        match end {
+            Ended::Cancelled => ModelError::new(Fault::Cancelled, "the turn was cancelled"),
+            Ended::Late if until.is_all() => self.error(
+                Fault::Enough,
+                &format!("the answer took longer than {} seconds", seconds(WHOLE)),
+            ),
+            Ended::Late => {
+                let fault = if has_begun { Fault::Cut } else { Fault::Unreachable };
+                self.error(fault, &format!("it said nothing for {} seconds", seconds(SILENCE)))
+            }
+        }
     }
 
     /// The messages of the log as the library has them.
@@ -470,15 +492,62 @@ fn is_open(address: &str) -> bool {
     })
 }
 
-/// A future's value; `None` where the turn was cancelled before.
-async fn until_cancelled<T>(future: impl Future<Output = T>, cancel: &Cancel) -> Option<T> {
+/// How long an answer is waited for.
+struct Until {
+    /// When all of it has to be there.
+    whole: Instant,
+    /// When something of it has to come.
+    word: Instant,
+}
+
+impl Until {
+    fn from(now: Instant) -> Self {
+        Self { whole: now + WHOLE, word: now + SILENCE }
+    }
+
+    fn heard(&mut self, piece: Piece<'_>, now: Instant) {
+        let is_word = match piece {
+            Piece::Text(text) | Piece::Thought(text) => !text.is_empty(),
+            Piece::Call(bytes) => bytes > 0,
+        };
+        if is_word {
+            self.word = now + SILENCE;
+        }
+    }
+
+    fn next(&self) -> Instant {
+        self.whole.min(self.word)
+    }
+
+    /// Whether the time for the whole answer ends first.
+    fn is_all(&self) -> bool {
+        self.whole <= self.word
+    }
+}
+
+/// Why a future is waited for no longer.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Cancelled,
+    Late,
+}
+
+/// A future's value, where it comes in time and before the turn is cancelled.
+async fn within<T>(
+    future: impl Future<Output = T>,
+    until: Instant,
+    cancel: &Cancel,
+) -> Result<T, Ended> {
     let mut future = std::pin::pin!(future);
     loop {
         if cancel.is_cancelled() {
-            return None;
+            return Err(Ended::Cancelled);
+        }
+        if Instant::now() >= until {
+            return Err(Ended::Late);
         }
         if let Ok(value) = tokio::time::timeout(LOOK, &mut future).await {
-            return Some(value);
+            return Ok(value);
         }
     }
 }
@@ -578,6 +647,30 @@ mod tests {
         for text in ["", "localhost:1", "ftp://h/", "http://", "file:///x"] {
             assert_eq!(address(text).expect_err(text).code, "worker/address");
         }
+    }
+
+    #[test]
+    fn signs_of_life_are_no_words_and_no_answer_takes_for_ever() {
+        let begin = Instant::now();
+        let mut until = Until::from(begin);
+        let later = |seconds| begin + Duration::from_secs(seconds);
+        for piece in [Piece::Text(""), Piece::Thought(""), Piece::Call(0)] {
+            until.heard(piece, later(200));
+            assert_eq!(until.next(), begin + SILENCE, "{piece:?}");
+        }
+        until.heard(Piece::Text("a"), later(200));
+        assert!(until.next() == later(200) + SILENCE && !until.is_all());
+        until.heard(Piece::Call(1), later(3_590));
+        assert!(until.next() == begin + WHOLE && until.is_all());
+
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let (never, cancel) = (std::future::pending::<()>, Cancel::default());
+            assert_eq!(within(never(), begin, &cancel).await, Err(Ended::Late));
+            assert_eq!(within(async { 7 }, begin + WHOLE, &cancel).await, Ok(7));
+            cancel.cancel();
+            assert_eq!(within(never(), begin + WHOLE, &cancel).await, Err(Ended::Cancelled));
+        });
     }
 
     #[test]
