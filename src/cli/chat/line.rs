@@ -1,11 +1,12 @@
 //! What a person writes: with editing and history on a terminal, line by line from anything else.
 
 use super::super::usage;
+use super::MOST_PROMPT;
 use crate::diagnostic::Diagnostic;
 use rustyline::config::{Builder, ColorMode};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use std::io::{BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +44,7 @@ enum From {
 impl Lines {
     /// Lines of standard input. The history lies in the folder `state`.
     pub fn open(state: &Path) -> Self {
-        let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
         let editor = || {
             let color = match std::env::var_os("NO_COLOR") {
                 Some(set) if !set.is_empty() => ColorMode::Disabled,
@@ -77,12 +78,12 @@ impl Lines {
     ///
     /// # Errors
     ///
-    /// Standard input cannot be read.
+    /// Standard input cannot be read, or what came is longer than a prompt may be.
     pub fn next(&mut self) -> Result<Line, Box<Diagnostic>> {
         let mut text = String::new();
         loop {
             let prompt = if text.is_empty() { PROMPT } else { MORE };
-            match self.one(prompt)? {
+            match self.one(prompt, MOST_PROMPT.saturating_sub(text.len() as u64))? {
                 Line::Text(line) => match line.strip_suffix('\\') {
                     Some(line) => {
                         text.push_str(line);
@@ -106,7 +107,8 @@ impl Lines {
         Ok(Line::Text(text))
     }
 
-    fn one(&mut self, prompt: &str) -> Result<Line, Box<Diagnostic>> {
+    /// One line, of at most `most` bytes.
+    fn one(&mut self, prompt: &str, most: u64) -> Result<Line, Box<Diagnostic>> {
         let failed = |reason: String| usage(format!("standard input cannot be read: {reason}"));
         match &mut self.from {
             From::Terminal(editor, _) => {
@@ -121,13 +123,41 @@ impl Lines {
                 }
             }
             From::Other => {
-                let mut line = String::new();
-                let read = std::io::stdin().lock().read_line(&mut line);
-                match read.map_err(|reason| failed(reason.to_string()))? {
-                    0 => Ok(Line::End),
-                    _ => Ok(Line::Text(line.trim_end_matches(['\n', '\r']).to_owned())),
-                }
+                let line = read_line(&mut io::stdin().lock(), most);
+                Ok(line.map_err(|reason| failed(reason.to_string()))?.map_or(Line::End, Line::Text))
             }
         }
+    }
+}
+
+/// The next line, without its end; `None` where there is none.
+fn read_line(reader: &mut impl BufRead, most: u64) -> io::Result<Option<String>> {
+    // One more, for the end of a line that is as long as it may be.
+    let mut reader = reader.take(most.saturating_add(1));
+    let mut bytes = Vec::new();
+    if reader.read_until(b'\n', &mut bytes)? == 0 {
+        return Ok(None);
+    }
+    if bytes.len() as u64 > most && bytes.last() != Some(&b'\n') {
+        return Err(io::Error::other(format!("a question is longer than {MOST_PROMPT} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
+    Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_to_its_bound_and_no_further() {
+        let mut text = &b"12345\r\n\n1234\n123456789"[..];
+        assert_eq!(read_line(&mut text, 6).expect("a line").as_deref(), Some("12345"));
+        assert_eq!(read_line(&mut text, 4).expect("a line").as_deref(), Some(""));
+        assert_eq!(read_line(&mut text, 4).expect("a line").as_deref(), Some("1234"));
+        let error = read_line(&mut text, 4).expect_err("it is too long");
+        assert!(error.to_string().contains("longer than"), "{error}");
+        assert_eq!(text, b"6789", "the rest is not read");
+        assert_eq!(read_line(&mut &b""[..], 4).expect("an end"), None);
     }
 }
