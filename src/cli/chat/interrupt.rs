@@ -1,22 +1,50 @@
 //! Ctrl-C: ends the turn of the model, and the program where there is none or where it is pressed twice.
 //!
-//! Everything that counts is in the log before it is shown, so that ending at once loses nothing.
+//! Everything that counts is in the log before it is shown, so that ending at once loses nothing. What a
+//! turn runs is given a moment to end: the programs of a call are in groups of their own, which the call
+//! ends and nobody else.
 
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Cancel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How a program ends that a person interrupted.
 const INTERRUPTED: i32 = 130;
 
+/// How long a turn that was cancelled may take to end the programs that it started.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// Listens for Ctrl-C.
-pub(super) struct Interrupts(Arc<Mutex<Option<Cancel>>>);
+pub(super) struct Interrupts(Arc<Turn>);
 
 /// A turn is under way for as long as this lives.
-pub(super) struct During(Arc<Mutex<Option<Cancel>>>);
+pub(super) struct During(Arc<Turn>);
 
-fn lock(turn: &Mutex<Option<Cancel>>) -> MutexGuard<'_, Option<Cancel>> {
-    turn.lock().unwrap_or_else(PoisonError::into_inner)
+/// The turn that is under way.
+#[derive(Default)]
+struct Turn {
+    cancel: Mutex<Option<Cancel>>,
+    ended: Condvar,
+}
+
+impl Turn {
+    fn lock(&self) -> MutexGuard<'_, Option<Cancel>> {
+        self.cancel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cancels the turn. Says whether there is one that was not cancelled before.
+    fn cancel(&self) -> bool {
+        let turn = self.lock();
+        let turn = turn.as_ref().filter(|turn| !turn.is_cancelled());
+        turn.inspect(|turn| turn.cancel()).is_some()
+    }
+
+    /// Waits for the end of the turn, or for as long as `most`. Says whether there is none any more.
+    fn wait(&self, most: Duration) -> bool {
+        let waited = self.ended.wait_timeout_while(self.lock(), most, |turn| turn.is_some());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_none()
+    }
 }
 
 impl Interrupts {
@@ -29,7 +57,7 @@ impl Interrupts {
         let failed = |reason: std::io::Error| {
             Diagnostic::host("worker/client", format!("there is no way to hear Ctrl-C: {reason}"))
         };
-        let turn = Arc::new(Mutex::new(None::<Cancel>));
+        let turn = Arc::<Turn>::default();
         let heard = Arc::clone(&turn);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
@@ -38,12 +66,11 @@ impl Interrupts {
         let listening = move || {
             runtime.block_on(async {
                 while signals.recv().await.is_some() {
-                    match &*lock(&heard) {
-                        Some(turn) if !turn.is_cancelled() => {
-                            turn.cancel();
-                            eprintln!("\ncancelling; once more ends the program");
-                        }
-                        _ => end(),
+                    if heard.cancel() {
+                        eprintln!("\ncancelling; once more ends the program");
+                    } else {
+                        heard.wait(MOMENT);
+                        end();
                     }
                 }
             });
@@ -55,14 +82,15 @@ impl Interrupts {
 
     /// Ctrl-C cancels this until what is given back is dropped.
     pub fn during(&self, cancel: &Cancel) -> During {
-        *lock(&self.0) = Some(cancel.clone());
+        *self.0.lock() = Some(cancel.clone());
         During(Arc::clone(&self.0))
     }
 }
 
 impl Drop for During {
     fn drop(&mut self) {
-        *lock(&self.0) = None;
+        *self.0.lock() = None;
+        self.0.ended.notify_all();
     }
 }
 
@@ -80,4 +108,26 @@ fn signals() -> std::io::Result<tokio::signal::windows::CtrlC> {
 fn end() {
     eprintln!();
     std::process::exit(INTERRUPTED);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_turn_that_was_cancelled_is_waited_for() {
+        let interrupts = Interrupts(Arc::default());
+        let turn = Arc::clone(&interrupts.0);
+        assert!(turn.wait(Duration::ZERO) && !turn.cancel(), "none is under way");
+        let cancel = Cancel::default();
+        let during = interrupts.during(&cancel);
+        assert!(turn.cancel() && cancel.is_cancelled());
+        assert!(!turn.cancel(), "the second time ends the program");
+        assert!(!turn.wait(Duration::ZERO), "it is under way");
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| turn.wait(Duration::from_secs(3_600)));
+            drop(during);
+            assert!(waits.join().expect("no panic"), "it is over");
+        });
+    }
 }
