@@ -589,6 +589,19 @@ fn a_turn_is_cancelled_in_the_middle_and_the_session_goes_on() {
 }
 
 #[test]
+fn what_no_hook_saw_is_not_sent_with_the_next_message() {
+    let place = Place::new("openai/fake", [json!({ "text": "Hello." })]);
+    place.cancel.cancel();
+    assert_eq!(place.turn("something forbidden").end, End::Cancelled);
+    let worker =
+        Worker::new(&place.pod, &place.session, &place.provider, &place.settings, &place.log);
+    let turned = worker.turn("hi", &Cancel::default()).expect("a turn");
+    assert_eq!(turned.text, "Hello.");
+    assert!(!place.shown_at(0).contains("forbidden"), "{}", place.shown_at(0));
+    place.verify();
+}
+
+#[test]
 fn a_call_that_is_under_way_is_cancelled_with_its_turn() {
     let place = Place::new("openai/fake", [calls(&[("spin", json!({}))])]);
     *place.log.cancels_at.lock().expect("no panic") = Some(("begins spin", place.cancel.clone()));

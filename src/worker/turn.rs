@@ -98,6 +98,12 @@ pub struct Turned {
 /// What stands where a person's message was that a hook stopped.
 const WITHHELD: &str = "(A message of the user was stopped by a hook, and is not shown.)";
 
+/// What stands where one was whose turn was cancelled before it was sent.
+const UNSENT: &str = "(A message of the user was taken back before it was sent, and is not shown.)";
+
+/// The host's word for that.
+const CANCELLED: &str = "worker/cancelled";
+
 /// A request that a hook stopped.
 pub(super) struct Stopped {
     /// Why, as it says.
@@ -217,6 +223,8 @@ impl<'a> Worker<'a> {
         let mut again = 0;
         loop {
             if cancel.is_cancelled() {
+                // No hook saw what the person wrote, and none will.
+                self.withhold(unsent, UNSENT, Reason::Host(CANCELLED.to_owned()))?;
                 return Ok(End::Cancelled);
             }
             if turned.rounds >= self.settings.max_rounds {
@@ -286,10 +294,22 @@ impl<'a> Worker<'a> {
     /// Ends a turn that a hook stopped. What the person wrote is taken from the model, where no hook let
     /// it through.
     fn stop(&self, stopped: Stopped, unsent: Option<usize>) -> Result<End, WorkerError> {
-        if let Some(at) = unsent {
-            self.session.append_compaction(at, 1, WITHHELD, stopped.because)?;
-        }
+        self.withhold(unsent, WITHHELD, stopped.because)?;
         Ok(End::Stopped(stopped.reason))
+    }
+
+    /// Puts a word in the place of a message that no hook let through, so that it goes out with no later
+    /// request, of which the hooks see another text.
+    fn withhold(
+        &self,
+        unsent: Option<usize>,
+        word: &str,
+        because: Reason,
+    ) -> Result<(), WorkerError> {
+        if let Some(at) = unsent {
+            self.session.append_compaction(at, 1, word, because)?;
+        }
+        Ok(())
     }
 
     /// Asks the hooks whether the request is made, and says what they stop it with.
