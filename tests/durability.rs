@@ -512,6 +512,23 @@ fn a_store_that_was_emptied_removed_or_exchanged_is_found() {
 }
 
 #[test]
+fn a_key_that_only_the_store_holds_is_no_change() {
+    let user = User::new();
+    // Made so that nobody takes it for one that was leaked.
+    let key = "aB3x".repeat(9);
+    let keep = format!(
+        "//! @request store\n\n/// Keep it.\n/// @tool\nfn keep() {{\n    store::set(\"token\", \"ghp_{key}\");\n    \
+         store::set(\"ghp_{key}\", 1);\n}}\n"
+    );
+    fs::write(user.0.path().join("counter.rhai"), keep).expect("a feature");
+    assert!(user.run(&["call", "counter.rhai", "keep"]).status.success());
+    assert!(!fs::read_to_string(user.log()).expect("the log").contains(&format!("ghp_{key}")));
+    user.assert_sound();
+    user.tamper("UPDATE entry SET value = '\"other\"'");
+    user.assert_found("does not hold under `token` what the call");
+}
+
+#[test]
 fn calls_of_a_store_that_the_log_lacks_are_found() {
     let user = User::new();
     user.call("add");

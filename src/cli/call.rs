@@ -23,8 +23,8 @@ use crate::pod::Pod;
 use crate::workspace::{ReadFeature, Workspace, place};
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
-use std::path::PathBuf;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Calls a tool, or asks a hook about an event.
@@ -126,6 +126,10 @@ fn execute(arguments: &CallArguments, output: &mut Output) -> Result<Exit, Box<D
     Ok(match chosen.contribution {
         Contribution::Tool(tool) => call.tool(tool, &value, output)?,
         Contribution::Hook(hook) => {
+            let says_nothing = value.as_object().is_none_or(Map::is_empty);
+            if let Some(kind) = hook.filter.kinds.first().filter(|_| says_nothing) {
+                return Err(about_nothing(hook, kind.name()).into());
+            }
             let examined = hook.point.examine(&value)?;
             match unheard(hook, &examined) {
                 Some(note) => call.proceed(hook, &note, output),
@@ -169,6 +173,20 @@ fn with_file(problem: Box<Diagnostic>, file: Option<&str>) -> Box<Diagnostic> {
     }
 }
 
+fn about_nothing(hook: &HookDeclaration, kind: &str) -> Diagnostic {
+    let message = format!(
+        "the event says nothing of what is called, and `{}` listens for {}",
+        hook.name, hook.filter
+    );
+    let field = match kind {
+        "shell" => " command=…",
+        "file" => " path=…",
+        "fetch" => " url=…",
+        _ => "",
+    };
+    usage(message).help(format!("give it, as in `kind={kind}{field}`"))
+}
+
 /// Says why a hook would not be asked about an event: it listens for others.
 fn unheard(hook: &HookDeclaration, event: &Examined) -> Option<Diagnostic> {
     if !hook.point.is_about_tools() || hook.filter.wants(event.kind, event.tool.as_deref()) {
@@ -187,20 +205,37 @@ fn not_found(
     arguments: &CallArguments,
     output: &mut Output,
 ) -> Result<Exit, Box<Diagnostic>> {
-    let broken = workspace.features.iter().find(|read| read.is_broken());
-    let Some(first) =
-        broken.and_then(|read| read.diagnostics.iter().find(|problem| problem.is_error()))
-    else {
-        return Err(problem);
+    let broken: Vec<_> = workspace.features.iter().filter(|read| read.is_broken()).collect();
+    let is_all = broken.len() == workspace.features.len();
+    let meant = |read: &&&Arc<ReadFeature>| is_all || is_named(read, &arguments.target);
+    let meant: Vec<_> = broken.iter().filter(meant).flat_map(|read| read.errors()).collect();
+    let Some(first) = meant.first() else {
+        return Err(match broken.len() {
+            0 => problem,
+            // Others than this are not what the person asked about.
+            few => Box::new(problem.help(format!(
+                "{} broken and left aside; `peasy check` shows what is wrong",
+                if few == 1 { "a feature is".to_owned() } else { format!("{few} features are") }
+            ))),
+        });
     };
     if arguments.json {
-        return Err(first.clone().into());
+        return Err((*first).clone().into());
     }
-    workspace::tell_broken(workspace, output);
-    if workspace.features.iter().any(|read| !read.is_broken()) {
-        return Err(problem);
+    for read in broken.iter().filter(|read| is_all || is_named(read, &arguments.target)) {
+        for problem in read.errors() {
+            output.tell_picture(problem, read.text_of(problem).as_deref());
+        }
     }
     Ok(Exit::of(first))
+}
+
+/// Whether a feature that cannot be read is probably the one of that name: its file or folder has it, or its
+/// text speaks of it.
+fn is_named(read: &ReadFeature, name: &str) -> bool {
+    let path = &read.location.path;
+    let names = [path.file_stem(), path.parent().and_then(Path::file_name)];
+    names.into_iter().flatten().any(|part| part == name) || read.speaks_of(name)
 }
 
 /// What is to be called.

@@ -5,7 +5,7 @@ use super::policy::split;
 use super::subject::{self, Found};
 use super::workspace::folders;
 use super::{Exit, usage};
-use crate::config::policy::{Change, Policy, change};
+use crate::config::policy::{self, Change, Policy, change};
 use crate::diagnostic::Diagnostic;
 use crate::feature::capability::Capability;
 use crate::feature::grant::grant_all_command;
@@ -55,6 +55,14 @@ pub fn grant(arguments: &GrantCommand, output: &mut Output) -> Result<Exit, Box<
     let capabilities = parse(&arguments.capabilities)?;
     for capability in &capabilities {
         let is_asked = found.requests.iter().any(|wanted| capability.narrow(wanted).is_some());
+        if !is_asked && policy::binds(found.subject.id.source(), capability) {
+            // It would be for the text that does not ask, and end with the edit that does.
+            let id = &found.subject.id;
+            let text = format!("`{id}` does not ask for `{capability}`, and would have to");
+            return Err(Diagnostic::operator("grant/unasked", text)
+                .help(format!("write `//! @request {capability}` into it, then grant it"))
+                .into());
+        }
         if !is_asked {
             let text = format!(
                 "`{}` does not ask for `{capability}`; the grant waits until it does",
@@ -94,7 +102,9 @@ fn show(found: &Found, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {
         }
         let state = match granted.iter().any(|grant| grant.covers(wanted)) {
             true => "granted",
-            false if wanted.is_harmless() && is_trusted => "granted, for it is harmless",
+            false if wanted.is_harmless() && is_trusted => {
+                "granted, for it is harmless and the feature is trusted"
+            }
             false => {
                 lacking.push(wanted);
                 "not granted"

@@ -175,12 +175,13 @@ fn show(arguments: &ShowArguments, output: &mut Output) -> Result<Exit, Box<Diag
         true => output.say_result(text),
         false => output.say(sentence(line, &folder)),
     };
-    let (mut latest, mut skipped) = (VecDeque::new(), 0);
+    let (mut latest, mut skipped, mut is_found) = (VecDeque::new(), 0, false);
     for read in lines(&folder).map_err(|error| error.diagnostic())? {
         let (line, text) = read.map_err(|error| error.diagnostic())?;
         if !wanted(&line) {
             continue;
         }
+        is_found = true;
         if arguments.last == 0 {
             print(&line, &text);
             continue;
@@ -190,6 +191,16 @@ fn show(arguments: &ShowArguments, output: &mut Output) -> Result<Exit, Box<Diag
             skipped += 1;
         }
         latest.push_back((line, text));
+    }
+    if let Some(call) = arguments.call.as_ref().filter(|_| !is_found) {
+        let message = format!(
+            "the log of `{}` holds no call `{}`",
+            safe(&arguments.session.session),
+            safe(call)
+        );
+        return Err(Diagnostic::caller("replay/no-call", message)
+            .help("`peasy log show` has the ids of calls at the end of their lines")
+            .into());
     }
     latest.iter().for_each(|(line, text)| print(line, text));
     if skipped > 0 && !arguments.json {
@@ -266,30 +277,42 @@ fn sentence(line: &Line, folder: &Path) -> String {
                 })
                 .and_then(|()| write!(text, " {}", id(call)))
         }
-        Entry::Decision { call, point, hooks, decision, answers, agent, .. } => {
+        Entry::Decision { call, point, hooks, event, decision, answers, agent, .. } => {
             let (of, arrow) = (of_agent(agent.as_ref()), paint(GOOD, "→"));
-            write!(text, "{of} {point} {arrow} {} {}", short(decision), id(call)).and_then(|()| {
-                let answers: Vec<_> = answers.iter().map(word_of).collect();
-                if !answers.is_empty() {
-                    write!(text, "; the person: {}", answers.join(", "))?;
-                }
-                hooks.iter().try_for_each(|one| {
-                    let name = paint(BOLD, safe(&one.hook));
-                    write!(text, "\n      {name} of {}: ", one.feature)?;
-                    match (&one.decision, one.failure.first()) {
-                        (Some(made), _) => write!(text, "{}", short(made)),
-                        (None, why) => {
-                            let why = why.map_or_else(String::new, ToString::to_string);
-                            write!(text, "{} {}", paint(BAD, "✗"), safe(&why))
-                        }
+            let about = about(event, folder);
+            write!(text, "{of} {point}{about} {arrow} {} {}", short(decision), id(call)).and_then(
+                |()| {
+                    let answers: Vec<_> = answers.iter().map(word_of).collect();
+                    if !answers.is_empty() {
+                        write!(text, "; the person: {}", answers.join(", "))?;
                     }
-                })
-            })
+                    hooks.iter().try_for_each(|one| {
+                        let name = paint(BOLD, safe(&one.hook));
+                        write!(text, "\n      {name} of {}: ", one.feature)?;
+                        match (&one.decision, one.failure.first()) {
+                            (Some(made), _) => write!(text, "{}", short(made)),
+                            (None, why) => {
+                                let why = why.map_or_else(String::new, ToString::to_string);
+                                write!(text, "{} {}", paint(BAD, "✗"), safe(&why))
+                            }
+                        }
+                    })
+                },
+            )
         }
         Entry::Cut { bytes } => write!(text, " {bytes} bytes of an unfinished line were cut off"),
         other => write!(text, " {}", said(other)),
     };
     text
+}
+
+/// What the event of a tool is about: its name, and the command, path or address where it has one.
+fn about(event: &Body, folder: &Path) -> String {
+    let event = load(folder, event).unwrap_or_default();
+    let Some(tool) = event["tool"].as_str() else { return String::new() };
+    let of = ["command", "path", "url"].into_iter().find_map(|name| event[name].as_str());
+    let of = of.map_or_else(String::new, |text| format!(" {}", cut(text)));
+    format!(" {}{of}", paint(BOLD, safe(tool)))
 }
 
 /// A contribution and its input.
@@ -388,11 +411,16 @@ fn short(body: &Body) -> String {
         Body::Value(value) | Body::Redacted(value) => value.to_string(),
         Body::File { bytes, .. } => return paint(DIM, format_args!("[{bytes} bytes]")),
     };
+    cut(&text)
+}
+
+/// The beginning of a text, in one line.
+fn cut(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
-    safe(&shown)
+    safe(&shown.replace('\n', "⏎"))
 }
 
 fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<Diagnostic>> {

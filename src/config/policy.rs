@@ -394,7 +394,7 @@ fn of<'a>(feature: &Subject, entries: &'a mut Vec<Entry>) -> &'a mut Entry {
 
 /// Whether a grant holds for one text alone: what reaches the world, of a project, and everything of
 /// a package.
-fn binds(source: &FeatureSource, capability: &Capability) -> bool {
+pub fn binds(source: &FeatureSource, capability: &Capability) -> bool {
     match source {
         FeatureSource::Builtin | FeatureSource::User | FeatureSource::Bridge => false,
         FeatureSource::Plugin(_) => true,

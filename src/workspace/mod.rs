@@ -137,6 +137,11 @@ impl ReadFeature {
         })
     }
 
+    /// Whether its text declares a function of that name.
+    pub fn speaks_of(&self, function: &str) -> bool {
+        self.tree.as_ref().is_some_and(|tree| tree.main.head_of(function).is_some())
+    }
+
     /// Whether an error stands in its way.
     pub fn is_broken(&self) -> bool {
         self.feature.is_none()

@@ -171,6 +171,13 @@ fn command(
             return Err(problem.clone().into());
         }
         workspace::tell_broken(&features, output);
+        // A hook that does not run guards nothing, whatever is installed.
+        let folders = workspace::folders()?;
+        let (policy, _) = features.policy(&folders).map_err(|error| error.diagnostic())?;
+        let catalog = features.install(policy, None);
+        for problem in catalog.reports().iter().flat_map(workspace::inactive) {
+            output.tell_picture(&problem, None);
+        }
     }
     let mut words = vec![shell_word(&program::path().map_err(usage)?), "hook".to_owned()];
     words.push(agent.name().to_owned());

@@ -190,12 +190,11 @@ fn find(bytes: &[u8]) -> Vec<Found> {
 
 /// The key that begins at a place, or a little behind it.
 fn key_at(bytes: &[u8], at: usize) -> Option<Found> {
-    let before = at.checked_sub(1).map(|before| bytes[before]);
     let rest = &bytes[at..];
     match rest[0] {
         b':' => return password(bytes, at),
         b'-' => return private_key(bytes, at),
-        _ if before.is_some_and(alphanumeric) => return None,
+        _ if goes_on(bytes, at, alphanumeric) => return None,
         b's' | b'S' => {
             if let Some(secret) = secret_access_key(bytes, at) {
                 return Some(secret);
@@ -216,6 +215,19 @@ fn key_at(bytes: &[u8], at: usize) -> Option<Found> {
             .contains(&length)
             .then(|| Found { name: shape.name, place: start..begin + length })
     })
+}
+
+/// Whether what stands at a place goes on from what stands before it: a part of a longer word. An escape of
+/// JSON, a line break above all, and one of an address end with letters and are none.
+fn goes_on(bytes: &[u8], at: usize, is_part: fn(u8) -> bool) -> bool {
+    let before = &bytes[at.saturating_sub(6)..at];
+    let is_escape = match before {
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => true,
+        [b'\\', b'u', code @ ..] if code.len() == 4 => code.iter().all(u8::is_ascii_hexdigit),
+        [.., b'%', high, low] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
+    };
+    !is_escape && before.last().is_some_and(|byte| is_part(*byte))
 }
 
 /// How many bytes go on so, at most `most`.
@@ -289,7 +301,7 @@ fn bearer(bytes: &[u8], at: usize) -> Option<Found> {
 /// `eyJ….eyJ….…`, a JSON web token.
 fn web_token(bytes: &[u8], at: usize) -> Option<Found> {
     // Whatever it goes on from, it is looked at once.
-    if at.checked_sub(1).is_some_and(|before| dotted(bytes[before])) {
+    if goes_on(bytes, at, dotted) {
         return None;
     }
     let part = |begin: usize| {
@@ -383,6 +395,11 @@ mod tests {
                 let clean = without(&text).unwrap_or_else(|| panic!("{name}: {text}"));
                 assert_eq!(clean, format!("{before}[redacted: {name}]{after}"));
                 assert_eq!(without(&clean), None, "what is clean stays as it is");
+            }
+            // A line break, a tab and a sign that stand escaped in the text, as in JSON within JSON.
+            for before in ["\\n", "\\t", "\\u003d", "%3D", "%3d"] {
+                let clean = without(&format!("text{before}{key}"));
+                assert_eq!(clean, Some(format!("text{before}[redacted: {name}]")), "{before}");
             }
             let glued = format!("x{key}");
             assert!(without(&glued).is_none_or(|clean| clean.starts_with('x')), "{glued}");

@@ -7,6 +7,7 @@
 use super::entry::{Body, Entry, StoreChange};
 use super::read::{RawLines, load, sessions};
 use super::verify::instance_of;
+use crate::feature::redact::shape;
 use crate::store::{Look, Looked, Owner, StoreError, Stores};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -257,20 +258,25 @@ fn compare(
 
 /// A key that does not hold what the last call of a store kept there.
 fn changed_key(look: &Look<'_>, last: &Ended, folder: &Path) -> Result<Option<String>, StoreError> {
+    let is_redacted = last.kept.as_ref().is_some_and(Body::is_redacted);
     // A side file that was changed is told of elsewhere.
     let Some(Ok(Value::Object(kept))) = last.kept.as_ref().map(|kept| load(folder, kept)) else {
         return Ok(None);
     };
     for (key, change) in kept {
+        if is_redacted && has_mark(&key) {
+            // The store has it under a name that the log does not hold.
+            continue;
+        }
         let held = look.get(&key)?;
         let is_same = match (change.get("value"), held) {
             (None, held) => held.is_none(),
             (Some(_), None) => false,
             (Some(value), Some(text)) => {
+                let held = serde_json::from_str(&text).unwrap_or(Value::String(text));
                 // The log holds no secret, whatever the store does.
-                let value_of = |text: &str| serde_json::from_str::<Value>(text).ok();
-                is_redacted(value)
-                    || is_same(&value_of(&text).unwrap_or(Value::String(text)), value)
+                is_same(&held, value)
+                    || is_redacted && is_same_but_for_secrets(&shape::cleaned(held), value)
             }
         };
         if !is_same {
@@ -280,15 +286,36 @@ fn changed_key(look: &Look<'_>, last: &Ended, folder: &Path) -> Result<Option<St
     Ok(None)
 }
 
+/// As [`is_same`], where `written` was cleaned of the secrets that its call had spent. What those were is not
+/// known any more, so a text with one in it is taken for the same.
+fn is_same_but_for_secrets(held: &Value, written: &Value) -> bool {
+    is_alike(held, written, |text| text.contains(SECRET))
+}
+
+/// What stands in the place of a secret that was spent.
+const SECRET: &str = "[secret ";
+
+/// Whether something was taken out of a text before it was written.
+fn has_mark(text: &str) -> bool {
+    text.contains(SECRET) || text.contains("[redacted: ")
+}
+
 /// Whether two values are the same but for what writing and reading a number takes off it.
 fn is_same(one: &Value, other: &Value) -> bool {
+    is_alike(one, other, |_| false)
+}
+
+/// As [`is_same`]; a text of the other that `is_any` knows may be any text of the one.
+fn is_alike(one: &Value, other: &Value, is_any: fn(&str) -> bool) -> bool {
     match (one, other) {
+        (_, Value::String(text)) if is_any(text) => one.is_string(),
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len()
-                && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+                && one.iter().zip(other).all(|(one, other)| is_alike(one, other, is_any))
         }
         (Value::Object(one), Value::Object(other)) => {
-            let has = |(key, value)| other.get(key).is_some_and(|other| is_same(value, other));
+            let has =
+                |(key, value)| other.get(key).is_some_and(|other| is_alike(value, other, is_any));
             one.len() == other.len() && one.iter().all(has)
         }
         (Value::Number(one), Value::Number(other)) => {
@@ -298,10 +325,6 @@ fn is_same(one: &Value, other: &Value) -> bool {
         }
         _ => one == other,
     }
-}
-
-fn is_redacted(value: &Value) -> bool {
-    value.to_string().contains("[secret ")
 }
 
 fn is_emptied(change: &StoreChange) -> bool {

@@ -102,6 +102,8 @@ struct Writer {
     dirty: AtomicBool,
     /// What has to be on the disk before lines that speak of it.
     before: OnceLock<Before>,
+    /// Side files that wait for the disk, in the folder of bodies.
+    bodies: Mutex<Vec<PathBuf>>,
     /// The bytes that the disk of a test still has.
     #[cfg(test)]
     room: AtomicU64,
@@ -176,6 +178,7 @@ impl SessionLog {
             state,
             dirty: AtomicBool::new(false),
             before: OnceLock::new(),
+            bodies: Mutex::default(),
             #[cfg(test)]
             room: AtomicU64::new(u64::MAX),
         });
@@ -232,6 +235,12 @@ impl SessionLog {
         if leaves_nothing {
             self.alive.end();
         }
+    }
+
+    /// The side files that wait for the disk.
+    #[cfg(test)]
+    pub fn waiting(&self) -> Vec<PathBuf> {
+        self.writer.bodies().clone()
     }
 
     /// The session's folder.
@@ -378,6 +387,9 @@ impl SessionLog {
         let is_there = std::fs::metadata(&path).is_ok_and(|about| about.len() == bytes);
         if !is_there {
             self.write_body(&path, text.as_bytes()).map_err(io_error(&path, "written"))?;
+            if self.durability == Durability::Group {
+                self.writer.bodies().push(path);
+            }
         }
         Ok(Body::File { sha256, bytes, redacted })
     }
@@ -417,13 +429,29 @@ impl SessionLog {
             if self.durability == Durability::Always {
                 file.sync_data()?;
             }
-            std::fs::rename(&draft, path)
+            std::fs::rename(&draft, path)?;
+            match path.parent().filter(|_| self.durability == Durability::Always) {
+                Some(folder) => sync_folder(folder),
+                None => Ok(()),
+            }
         })();
         if written.is_err() {
             let _ = std::fs::remove_file(&draft);
         }
         written
     }
+}
+
+/// Brings the names in a folder to the disk.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Other systems bring them there with the files.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// An entry without secrets in its texts. What is no text was made by the host, or is a body that was
@@ -571,12 +599,36 @@ impl Writer {
         if fits == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
+    fn bodies(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings side files to the disk, before lines that name them.
+    fn sync_bodies(&self) -> io::Result<()> {
+        let written = std::mem::take(&mut *self.bodies());
+        let synced = written.iter().try_for_each(|path| match File::open(path) {
+            Ok(file) => file.sync_data(),
+            // Removed by somebody; `verify` says so.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        });
+        let folder = written.first().and_then(|path| path.parent());
+        let synced = synced.and_then(|()| folder.map_or(Ok(()), sync_folder));
+        if synced.is_err() {
+            self.bodies().extend(written);
+        }
+        synced
+    }
+
     fn sync(&self) {
         if self.dirty.swap(false, Ordering::AcqRel) {
             let file = self.state().file.try_clone();
             // Without the lock: a disk that is slow keeps nobody from writing.
             let before = self.before.get().map_or(Ok(()), |before| before());
-            let synced = before.and(file).and_then(|file| file.sync_data());
+            let synced = before
+                .and_then(|()| self.sync_bodies())
+                .and(file)
+                .and_then(|file| file.sync_data());
             if let Err(reason) = synced {
                 tracing::error!(%reason, "the log could not be brought to the disk");
                 self.dirty.store(true, Ordering::Release);

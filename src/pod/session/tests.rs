@@ -99,6 +99,18 @@ fn what_a_line_speaks_of_is_on_the_disk_before_it() {
 }
 
 #[test]
+fn what_a_line_names_is_on_the_disk_before_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = SessionLog::open(folder.path(), Durability::Group).expect("it opens");
+    let body = log.body(&json!("x".repeat(10_000))).expect("it is written");
+    let Body::File { sha256, .. } = &body else { panic!("{body:?}") };
+    assert_eq!(log.waiting(), [folder.path().join("bodies").join(sha256)]);
+    log.append(&text("c-1")).expect("it is written");
+    log.close(false);
+    assert_eq!(log.waiting(), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn large_values_have_files_of_their_own_and_are_checked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = SessionLog::open(folder.path(), Durability::Always).expect("it opens");
