@@ -263,6 +263,118 @@ fn a_save_is_told_and_its_tools_are_there() {
     assert_eq!(ran.code, Some(0));
 }
 
+const REMOTE: &str = "\
+/// Count words.
+/// @tool
+/// @param text string
+/// @returns { words: int }
+fn count_words(text) { #{ words: text::words(text).len() } }
+";
+
+const GUARD: &str = r#"
+/// @hook pre_tool_call kind=mcp
+fn guard(event) { if event.args.text == "stop" { return deny("not these words"); } }
+"#;
+
+#[test]
+fn the_tools_of_the_servers_in_the_settings_are_the_model_s_under_hooks_and_permissions() {
+    let count =
+        |text: &str| json!({ "calls": [{ "tool": "count_words", "arguments": { "text": text } }] });
+    let place = Place::new([
+        count("one two three"),
+        count("stop"),
+        json!({ "text": "Three." }),
+        count("one"),
+        json!({ "text": "I may not." }),
+        json!({ "text": "I have no such tool." }),
+    ]);
+    fs::write(place.path().join("tools.rhai"), format!("{FEATURE}{GUARD}")).expect("a feature");
+    let remote = place.path().join("remote.rhai");
+    fs::write(&remote, REMOTE).expect("a feature");
+    let home = format!("HOME={}", place.path().join("elsewhere").display());
+    let (peasy, remote) = (env!("CARGO_BIN_EXE_peasy"), remote.display().to_string());
+    let added = place.peasy(&["mcp", "add", "far", "--env", &home, "--", peasy, "serve", &remote]);
+    assert_eq!(added.code, Some(0), "{}", added.err);
+
+    let ran = place.run(&["-p", "count", "--session", "s"]);
+    assert_eq!((&*ran.out, ran.code), ("Three.\n", Some(0)), "{}", ran.err);
+    assert!(ran.err.contains(r#"← count_words {"words":3}"#), "{}", ran.err);
+    assert!(ran.err.contains("✗ count_words [user:tools] not these words"), "{}", ran.err);
+    let log = place.peasy(&["log", "show", "--session", "s", "--json", "--last", "0"]).out;
+    let acts = log.lines().filter(|line| line.contains(r#""act":"bridge""#)).count();
+    assert_eq!(acts, 1, "what was denied never reached the server: {log}");
+    assert_eq!(place.peasy(&["replay", "s"]).code, Some(0));
+
+    assert_eq!(place.peasy(&["permission", "deny", "count_*"]).code, Some(0));
+    let ran = place.run(&["-p", "count"]);
+    assert!(ran.err.contains("✗ count_words"), "{}", ran.err);
+    assert!(place.model.requests()[4].body.to_string().contains("permission"), "{}", ran.err);
+
+    // A server that does not come up is told, and costs nothing else; without servers none is started.
+    let gone = ["mcp", "add", "gone", "--", "peasy-no-such-program"];
+    assert_eq!(place.peasy(&gone).code, Some(0));
+    let settings = place.path().join("home/config.toml");
+    let text = fs::read_to_string(&settings).expect("it was written");
+    let text = text.replace("[mcp.servers.far]", "[mcp.servers.far]\nenabled = false");
+    fs::write(&settings, text).expect("a file");
+    let ran = place.run(&["-p", "count"]);
+    assert_eq!((&*ran.out, ran.code), ("I have no such tool.\n", Some(0)), "{}", ran.err);
+    assert!(ran.err.contains("bridge/start") && ran.err.contains("`gone`"), "{}", ran.err);
+    assert!(!place.model.requests()[5].body.to_string().contains("count_words"));
+    place.model.push([json!({ "text": "Alone." })]);
+    let ran = place.run(&["-p", "count", "--no-servers"]);
+    assert_eq!((&*ran.out, ran.code), ("Alone.\n", Some(0)), "{}", ran.err);
+    assert!(!ran.err.contains("gone"), "{}", ran.err);
+}
+
+#[test]
+fn a_server_that_is_late_holds_nobody_up_and_its_tools_come() {
+    let place = Place::new([]);
+    let script = "mkfifo gate
+        while IFS= read -r line; do
+            id=${line#*\\\"id\\\":}; id=${id%%,*}
+            case $line in
+                *initialize\\\"*) read -r open < gate
+                    r='{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"late\",\"version\":\"1\"}}' ;;
+                *tools/list*) r='{\"tools\":[{\"name\":\"late\",\"inputSchema\":{\"type\":\"object\"}}]}' ;;
+                *) continue ;;
+            esac
+            printf '{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\\n' \"$id\" \"$r\"
+        done";
+    let cwd = place.path().display().to_string();
+    let added = place.peasy(&["mcp", "add", "late", "--cwd", &cwd, "--", "/bin/sh", "-c", script]);
+    assert_eq!(added.code, Some(0), "{}", added.err);
+    let mut command = place.command(&[]);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command runs");
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut wait = |wanted: &str| {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert!(errors.read_line(&mut line).expect("text") > 0, "no `{wanted}`");
+        }
+    };
+    wait("the server `late` is not up yet");
+    wait("with 2 tools");
+    fs::write(place.path().join("gate"), "open\n").expect("the server waits for it");
+    wait("the server `late` is ready, with 1 tool");
+    // It is said when the server is there; the catalog is exchanged beside that.
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut shown = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut tools = String::new();
+    while !tools.contains("late") {
+        tools.clear();
+        input.write_all(b"/tools\n/model\n").expect("it reads");
+        while !tools.contains("openai/fake") {
+            assert!(shown.read_line(&mut tools).expect("text") > 0, "{tools}");
+        }
+    }
+    drop(input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
 /// Reads up to a text.
 fn until(child: &mut Child, wanted: &str) -> String {
     let mut out = child.stdout.take().expect("a pipe");

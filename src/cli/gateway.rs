@@ -3,6 +3,7 @@
 use super::ColorWhen;
 use super::output::{Output, count};
 use super::workspace::{folders, settings};
+use crate::config::server::McpServer;
 use crate::diagnostic::Diagnostic;
 use crate::mcp::bridge::{Bridge, BridgeOptions, Bridged, Lifecycle, ServerStatus};
 use crate::secret::Secrets;
@@ -43,15 +44,45 @@ pub(super) fn open(
     workspace: &mut Workspace,
     output: &mut Output,
 ) -> Result<Gateway, Box<Diagnostic>> {
-    let folders = folders()?;
     let servers = settings()?.servers;
     if !servers.iter().any(|server| server.enabled) {
         output.tell("no other servers are named; add one with `peasy mcp add NAME -- COMMAND`");
     }
-    let secrets = Secrets::new(folders.config.clone());
+    let secrets = Secrets::new(folders()?.config);
+    start(&servers, secrets, PATIENCE, workspace, output)
+}
+
+/// As [`open`], where settings that name no server are nothing to speak of. What is read of `secrets` is
+/// known to whoever shares them. With `waits` it waits as long as the slowest server may take to come up.
+///
+/// # Errors
+///
+/// As [`open`].
+#[cfg(feature = "worker")]
+pub(super) fn open_named(
+    workspace: &mut Workspace,
+    secrets: Secrets,
+    waits: bool,
+    output: &mut Output,
+) -> Result<Option<Gateway>, Box<Diagnostic>> {
+    let servers = settings()?.servers;
+    let enabled = servers.iter().filter(|server| server.enabled);
+    let Some(longest) = enabled.map(|server| server.start_timeout).max() else { return Ok(None) };
+    let patience = if waits { longest } else { PATIENCE };
+    start(&servers, secrets, patience, workspace, output).map(Some)
+}
+
+fn start(
+    servers: &[McpServer],
+    secrets: Secrets,
+    patience: Duration,
+    workspace: &mut Workspace,
+    output: &mut Output,
+) -> Result<Gateway, Box<Diagnostic>> {
+    let folders = folders()?;
     let options = BridgeOptions::new(Some(secrets), workspace.limits.clone());
-    let bridge = Bridge::start(&servers, options);
-    bridge.wait(PATIENCE);
+    let bridge = Bridge::start(servers, options);
+    bridge.wait(patience);
     // What is wrong with one that is up is in the report of its feature.
     for status in bridge.statuses().iter().filter(|status| status.lifecycle == Lifecycle::Starting)
     {
@@ -85,8 +116,14 @@ fn tell(status: &ServerStatus, output: &mut Output) {
 }
 
 impl Gateway {
-    /// Calls `signal` whenever a server offers something else, and says on standard error which do.
-    pub fn follow(&self, color: ColorWhen, signal: impl Fn() + Send + Sync + 'static) {
+    /// Calls `signal` whenever a server offers something else, and says on standard error which do, each
+    /// time within `beside`.
+    pub fn follow(
+        &self,
+        color: ColorWhen,
+        beside: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+        signal: impl Fn() + Send + Sync + 'static,
+    ) {
         let servers = Arc::downgrade(&self.0);
         let seen = Mutex::new(seen(&self.0.bridge.statuses()));
         self.0.bridge.on_change(move || {
@@ -98,12 +135,21 @@ impl Gateway {
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 std::mem::replace(&mut *seen, now)
             };
-            let mut output = Output::new(color);
-            for (status, before) in statuses.iter().zip(before) {
-                if (status.lifecycle, status.tools.len()) != before {
-                    tell(status, &mut output);
-                }
+            let changed = statuses.iter().zip(before);
+            let changed = changed
+                .filter(|(status, before)| (status.lifecycle, status.tools.len()) != *before);
+            let changed: Vec<_> = changed.map(|(status, _)| status).collect();
+            if !changed.is_empty() {
+                let mut output = Output::new(color);
+                beside(&mut || changed.iter().for_each(|status| tell(status, &mut output)));
             }
         });
+    }
+
+    /// Ends the servers of a program that ends at once.
+    #[cfg(feature = "worker")]
+    pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
+        let servers = Arc::clone(&self.0);
+        move || servers.bridge.stop()
     }
 }

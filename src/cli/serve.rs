@@ -178,7 +178,7 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
                     true => super::ColorWhen::Always,
                     false => super::ColorWhen::Never,
                 };
-                gateway.follow(color, _reloading.signal());
+                gateway.follow(color, |tell| tell(), _reloading.signal());
             }
         }
         Err(problem) => output.tell_picture(problem, None),

@@ -1,4 +1,5 @@
-//! `peasy mcp servers`, `add` and `remove`: the other MCP servers that `peasy serve --gateway` bridges.
+//! `peasy mcp servers`, `add` and `remove`: the other MCP servers that `peasy serve --gateway` and
+//! `peasy chat` bridge.
 
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, count, paint, safe};
 use super::workspace::{folders, settings};
@@ -28,8 +29,8 @@ pub enum ServersCommand {
 /// Which servers are looked at.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each server is started, asked for its tools, and ended again. `peasy serve --gateway` offers the
-tools of those that are enabled.
+Each server is started, asked for its tools, and ended again. `peasy serve --gateway` and
+`peasy chat` offer the tools of those that are enabled.
 
 Examples:
   peasy mcp servers

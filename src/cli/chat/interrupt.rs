@@ -48,12 +48,12 @@ impl Turn {
 }
 
 impl Interrupts {
-    /// Listens from now on.
+    /// Listens from now on. `leave` is called before the program ends.
     ///
     /// # Errors
     ///
     /// The system gives no thread or no signals.
-    pub fn listen() -> Result<Self, Box<Diagnostic>> {
+    pub fn listen(leave: impl Fn() + Send + 'static) -> Result<Self, Box<Diagnostic>> {
         let failed = |reason: std::io::Error| {
             Diagnostic::host("worker/client", format!("there is no way to hear Ctrl-C: {reason}"))
         };
@@ -69,7 +69,9 @@ impl Interrupts {
                     if heard.cancel() {
                         eprintln!("\ncancelling; once more ends the program");
                     } else {
+                        eprintln!();
                         heard.wait(MOMENT);
+                        leave();
                         end();
                     }
                 }
@@ -106,7 +108,6 @@ fn signals() -> std::io::Result<tokio::signal::windows::CtrlC> {
 
 #[expect(clippy::disallowed_methods, reason = "the thread that waits for a line cannot be woken")]
 fn end() {
-    eprintln!();
     std::process::exit(INTERRUPTED);
 }
 

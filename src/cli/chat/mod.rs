@@ -7,6 +7,7 @@ mod interrupt;
 mod json;
 mod line;
 mod screen;
+mod servers;
 mod session;
 mod slash;
 
@@ -24,12 +25,14 @@ use crate::pod::session::{About, Session};
 use crate::secret::Secrets;
 use crate::worker::provider::{ModelName, Provider};
 use crate::worker::{Audience, End, Model, ModelResponder, Turned, Worker, WorkerSettings};
+use crate::workspace::Workspace;
 use crate::workspace::reload::Reloading;
 use clap::Args;
 use interrupt::Interrupts;
 use line::{Line, Lines};
 use screen::{Announcer, Screen};
 use serde_json::json;
+use servers::Servers;
 use session::{Chosen, Tally};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -55,6 +58,9 @@ While it runs, /help lists the commands; Ctrl-C ends the model's turn, and twice
   peasy chat --model ollama/qwen3                      talk
   peasy chat tools.rhai -p 'count the words of a b'    one question, with the tools of a file
   peasy chat --continue                                go on with the latest session
+
+The other MCP servers that your settings name are started, and their tools are the model's as well;
+`peasy mcp add` names one, --no-servers leaves them out.
 
 Exit codes: 0 done, 1 the turn came to no end, 2 wrong use or settings, 3 denied, 4 our fault.")]
 pub struct ChatArguments {
@@ -98,6 +104,12 @@ pub struct ChatArguments {
     /// Go on with the features as they are now, whatever is saved.
     #[arg(long)]
     no_reload: bool,
+    /// Leave out the other MCP servers that your settings name.
+    ///
+    /// Without it their tools are the model's like all others. `peasy mcp servers` lists them.
+    #[cfg(feature = "bridge")]
+    #[arg(long)]
+    no_servers: bool,
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
@@ -138,10 +150,12 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
     };
 
     let limits = &arguments.policy.limits;
-    let workspace = workspace::read_to_call(&arguments.paths, limits, arguments.isolation.isolate)?;
+    let mut workspace =
+        workspace::read_to_call(&arguments.paths, limits, arguments.isolation.isolate)?;
     if !arguments.paths.is_empty() {
         workspace.require_some()?;
     }
+    let servers = Servers::open(arguments, &mut workspace, &secrets, output)?;
     let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     for read in workspace.features.iter().filter(|read| read.is_broken()) {
         for problem in read.errors() {
@@ -164,14 +178,14 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
         session.append_instructions(&text, &source).map_err(|error| error.diagnostic())?;
     }
 
-    let interrupts = Interrupts::listen()?;
+    let interrupts = Interrupts::listen(servers.stopper())?;
     let settings = worker_settings(&chosen);
     let provider = Arc::new(provider);
     let mut chat = Chat { pod, session, provider, settings, tally, interrupts, keys, base_url };
     chat.answer_below();
     match prompt {
-        Some(text) => chat.once(&text, arguments, output),
-        None => chat.talk(arguments, workspace, output),
+        Some(text) => chat.once(&text, arguments, workspace, &servers, output),
+        None => chat.talk(arguments, workspace, &servers, output),
     }
 }
 
@@ -357,9 +371,23 @@ impl Chat {
         &mut self,
         text: &str,
         arguments: &ChatArguments,
+        workspace: Workspace,
+        servers: &Servers,
         output: &mut Output,
     ) -> Result<Exit, Box<Diagnostic>> {
         let color = output.color();
+        // What servers offer meanwhile is there at the next request; nothing else is read again.
+        let _following = match servers.is_any() {
+            true => {
+                let console = Console::new(output, &workspace, || ());
+                let (paths, grants) = (&arguments.paths, &arguments.policy.grants);
+                let reloader = reloader(&self.pod, workspace, paths, grants, &console);
+                let reloading = reloader.start_unwatched().map_err(Box::new)?;
+                servers.follow(&reloading, Arc::default(), output);
+                Some(reloading)
+            }
+            false => None,
+        };
         let asking = Asking::new(&arguments.answers, !arguments.json);
         let turned = if arguments.json {
             let audience = json::JsonLines::new(Output::new(color), asking);
@@ -377,7 +405,8 @@ impl Chat {
     fn talk(
         &mut self,
         arguments: &ChatArguments,
-        workspace: crate::workspace::Workspace,
+        workspace: Workspace,
+        servers: &Servers,
         output: &mut Output,
     ) -> Result<Exit, Box<Diagnostic>> {
         let screen = Screen::new(Output::new(output.color()), Asking::new(&[], true));
@@ -391,6 +420,9 @@ impl Chat {
             false => reloader.start(),
         };
         let reloading = reloading.map_err(|problem| output.tell_picture(&problem, None)).ok();
+        if let Some(reloading) = &reloading {
+            servers.follow(reloading, lines.waiting(), output);
+        }
         self.greet(&lines, output);
         let mut exit = Exit::Done;
         loop {

@@ -176,6 +176,20 @@ fn time(time: Duration) -> String {
     }
 }
 
+/// Tells of something beside a line that is being written; `waiting` says whether one is.
+pub(super) fn beside(waiting: &AtomicBool, tell: impl FnOnce()) {
+    let is_beside = waiting.load(Ordering::Acquire) && std::io::stderr().is_terminal();
+    if is_beside {
+        eprintln!();
+    }
+    tell();
+    if is_beside {
+        // What was written so far shows again with the next key.
+        eprint!("{PROMPT}");
+        let _ = std::io::stderr().flush();
+    }
+}
+
 /// Tells of reloads beside a line that is being written.
 pub(super) struct Announcer {
     console: Arc<Console>,
@@ -190,16 +204,7 @@ impl Announcer {
 
 impl ReloadObserver for Announcer {
     fn reloaded(&self, reload: &Reload<'_>) {
-        let is_beside = self.waiting.load(Ordering::Acquire) && std::io::stderr().is_terminal();
-        if is_beside {
-            eprintln!();
-        }
-        self.console.reloaded(reload);
-        if is_beside {
-            // What was written so far shows again with the next key.
-            eprint!("{PROMPT}");
-            let _ = std::io::stderr().flush();
-        }
+        beside(&self.waiting, || self.console.reloaded(reload));
     }
 }
 

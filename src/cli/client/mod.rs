@@ -37,7 +37,7 @@ Examples:
   peasy mcp install cursor --project                  for this project, in its folder
   peasy mcp list                                      where peasy is written down
   peasy mcp uninstall codex --name greet
-  peasy mcp add time -- uvx mcp-server-time           another server, for `serve --gateway`
+  peasy mcp add time -- uvx mcp-server-time           another server, for `serve --gateway` and `chat`
   peasy mcp servers                                   how such servers are, and what they offer")]
 pub struct McpArguments {
     #[command(subcommand)]
