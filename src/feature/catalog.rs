@@ -261,7 +261,8 @@ impl Catalog {
     }
 
     /// The catalog of a sub-pod: no tool and no grant more than here, and every hook. A tool whose
-    /// required grants are gone is left out, and so is one that cannot do with fewer than it has.
+    /// required grants are gone is left out, and so is one that cannot do with fewer than it has. Features
+    /// are listed with all that they were granted, for their hooks have it here as well.
     pub(crate) fn narrowed(&self, to: &Narrowing) -> Self {
         let mut features: HashMap<&FeatureId, Arc<InstalledFeature>> = HashMap::new();
         let tools = self.tools.iter().filter(|tool| to.has_tool(tool.declaration().name.as_str()));

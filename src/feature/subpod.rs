@@ -130,7 +130,7 @@ pub struct SubPodState {
     pub session: String,
     /// What it is at.
     pub state: Working,
-    /// The messages that it has answered since it was started or restored.
+    /// The messages that came to an end, in this process and before it.
     pub turns: u64,
     /// The answer to the last message, where it is over and has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@
 use super::call::{Conditions, Receipt};
 use super::capability::SecretName;
 use super::commons::{Commons, CommonsAnswer, CommonsAsk, Loose};
+use super::grant::GrantSet;
 use super::heard::Heard;
 use super::id::FeatureId;
 use super::secret::SecretText;
@@ -146,6 +147,8 @@ pub struct CallStart<'a> {
     pub feature: &'a FeatureId,
     /// The name of the tool or the hook.
     pub contribution: &'a str,
+    /// What it may use: in a sub-pod perhaps less than its feature was granted.
+    pub grants: &'a GrantSet,
     /// The bounds in force.
     pub limits: &'a Limits,
     /// The clock and the seed.

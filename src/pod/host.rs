@@ -13,9 +13,10 @@ use super::sink::{Bus, Listener};
 use super::sub::{Asker, Responder, SubPods};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::{Conditions, Outcome, Receipt};
-use crate::feature::capability::SecretName;
+use crate::feature::capability::{Capability, SecretName, StoreAccess};
 use crate::feature::catalog::{CallOptions, Catalog, Ready};
 use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
+use crate::feature::grant::grant_command;
 use crate::feature::heard;
 use crate::feature::hook::{HookOutcome, HookPoint};
 use crate::feature::hook_event::{ForeignCall, PostAssistant, PreRequest, TurnEnd};
@@ -23,7 +24,7 @@ use crate::feature::id::FeatureId;
 use crate::feature::permission::Permissions;
 use crate::feature::question::Answer;
 use crate::feature::secret::SecretText;
-use crate::feature::subpod::{Narrowing, PodAnswer, PodAsk};
+use crate::feature::subpod::{Narrowing, PodAnswer, PodAsk, SubPodState};
 use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
 use crate::limit::{Limit, Limits};
 use crate::secret::Secrets;
@@ -270,9 +271,10 @@ impl Pod {
         let stores = Arc::clone(&parent.stores);
         let committed = Arc::clone(&stores);
         log.sync_first(move || committed.sync());
-        let recovered = log.recover(&stores)?;
+        // First: what is recovered is written to it.
         let exposed = parent.secrets.as_ref().map(Secrets::exposed).cloned();
         let log = log.without(exposed.unwrap_or_default());
+        let recovered = log.recover(&stores)?;
         let catalog = Arc::new(current.catalog.narrowed(scope));
         let features = current.features.clone();
         let line = record(&log, &catalog, &features)?;
@@ -308,6 +310,22 @@ impl Pod {
     #[cfg(test)]
     pub(super) fn shared_subs(&self) -> &SubPods {
         &self.shared.subs
+    }
+
+    /// Ends the turns that sub-pods are at, at every depth; how many. They can be messaged again.
+    pub fn interrupt_below(&self) -> usize {
+        self.shared.subs.interrupt()
+    }
+
+    /// How the sub-pods are that live, at every depth.
+    pub fn sub_pods(&self) -> Vec<SubPodState> {
+        self.shared.subs.states()
+    }
+
+    /// Ends the sub-pod that is on record in that session, and those below it; whether it lived. The feature
+    /// that started it can restore it.
+    pub fn stop_below(&self, session: &str) -> bool {
+        self.shared.subs.stop(session)
     }
 
     /// Ends the sub-pods, and those below them.
@@ -758,8 +776,8 @@ struct State {
 }
 
 struct Begun {
-    /// What of it a call may come to ask for.
-    commons: Vec<Commons>,
+    /// What of it a call may come to ask for, and whether it may only look.
+    commons: Vec<(Commons, StoreAccess)>,
     owner: Owner,
     quota: u64,
     deadline: Instant,
@@ -937,6 +955,23 @@ impl State {
 }
 
 impl State {
+    /// Whether the call was granted what it asks; whatever asks has said so already.
+    fn may_ask(&self, which: Commons, ask: &CommonsAsk) -> Result<(), Diagnostic> {
+        // One that did not begin, or is over, is told so.
+        let Some(begun) = &self.begun else { return Ok(()) };
+        let granted = begun.commons.iter().find(|(commons, _)| *commons == which);
+        let wanted = if ask.is_change() { StoreAccess::ReadWrite } else { StoreAccess::Read };
+        match granted {
+            Some((_, access)) if wanted == StoreAccess::Read || *access == wanted => Ok(()),
+            _ => {
+                let (wanted, feature) = (power_over(which, wanted), &begun.owner.feature);
+                let message = format!("`{wanted}` is not granted to `{feature}`");
+                Err(Diagnostic::operator(wanted.denial_code(), message)
+                    .help(format!("allow it with `{}`", grant_command(feature, &wanted))))
+            }
+        }
+    }
+
     fn on_commons(
         &mut self,
         leased: &mut Leased,
@@ -945,13 +980,22 @@ impl State {
         shared: &Shared,
     ) -> Result<CommonsAnswer, StoreError> {
         let Some(begun) = &self.begun else { return Err(StoreError::Closed) };
-        let (granted, deadline) = (begun.commons.clone(), begun.deadline);
+        let granted: Vec<_> = begun.commons.iter().map(|(commons, _)| *commons).collect();
+        let deadline = begun.deadline;
         // A bound that a feature lowers is one of its own store.
         let quota = begun.quota.max(Limits::default().get(Limit::Store));
         let (stores, project) = (&shared.stores, shared.project.as_path());
         let terms = Terms { stores, project, granted: &granted, quota, deadline };
         let own = self.lease(stores)?;
         leased.answer(which, ask, own, &terms)
+    }
+}
+
+/// What has to be granted for a commons.
+fn power_over(commons: Commons, access: StoreAccess) -> Capability {
+    match commons {
+        Commons::Memory => Capability::Memory(access),
+        Commons::WorkItem => Capability::WorkItem(access),
     }
 }
 
@@ -963,18 +1007,13 @@ impl Transaction for PodTransaction {
         state.about.root = Some(root.clone());
         let Conditions { now, seed } = call.conditions;
         (state.about.now, state.about.seed) = (now, Some(seed));
-        let mut features = self.current.catalog.features();
-        let feature = features.find(|feature| feature.id() == call.feature);
-        let grants = feature.map(|feature| feature.grants());
-        let is_granted = |commons: &Commons| {
-            let module = match commons {
-                Commons::Memory => "memory",
-                Commons::WorkItem => "workitem",
-            };
-            grants.is_some_and(|grants| grants.opens(module))
+        let access = |commons| {
+            let mut most = [StoreAccess::ReadWrite, StoreAccess::Read].into_iter();
+            most.find(|access| call.grants.covers(&power_over(commons, *access)))
         };
+        let granted = Commons::ALL.into_iter();
         state.begun = Some(Begun {
-            commons: Commons::ALL.into_iter().filter(is_granted).collect(),
+            commons: granted.filter_map(|one| Some((one, access(one)?))).collect(),
             owner: Owner { feature: call.feature.clone(), root },
             quota: call.limits.get(Limit::Store),
             deadline: call.deadline,
@@ -1008,6 +1047,7 @@ impl Transaction for PodTransaction {
 
     fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
         let mut state = self.state();
+        state.may_ask(which, ask)?;
         let mut leased = std::mem::take(&mut state.commons);
         let answer = state.on_commons(&mut leased, which, ask, &self.shared);
         state.commons = leased;

@@ -6,6 +6,7 @@
 //! ([`Responder`]); nothing here knows a model.
 
 mod one;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use crate::feature::transaction::{Act, PodDeed};
 use crate::private;
 use crate::store::Owner;
 use one::{Place, SubPod};
+use record::Turns;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -55,7 +57,8 @@ const FRONT: &str = "pod";
 /// What answers the messages to sub-pods: the front's model.
 pub trait Responder: Send + Sync {
     /// Answers one message: what the model says in the end. It puts the message and all that comes of it on
-    /// record in the turn's session, calls tools through the turn's pod, and ends soon after it is cancelled.
+    /// record in the turn's session, its end as well, calls tools through the turn's pod, and ends soon after
+    /// it is cancelled.
     ///
     /// # Errors
     ///
@@ -72,6 +75,8 @@ pub struct SubTurn<'a> {
     pub session: &'a Session,
     /// The message.
     pub message: &'a str,
+    /// How many turns came before it.
+    pub turns: u64,
     /// Whether the turn has to end.
     pub cancel: &'a Cancel,
 }
@@ -163,6 +168,31 @@ impl SubPods {
     pub fn end(&self) {
         let pods = std::mem::take(&mut self.live().pods);
         pods.values().for_each(|sub| sub.end());
+    }
+
+    fn all(&self) -> Vec<Arc<SubPod>> {
+        self.live().pods.values().map(Arc::clone).collect()
+    }
+
+    /// Ends the turns that are under way in all of them, and below; how many.
+    pub fn interrupt(&self) -> usize {
+        self.all().iter().map(|sub| sub.interrupt_all()).sum()
+    }
+
+    /// How they are, and those below them.
+    pub fn states(&self) -> Vec<SubPodState> {
+        self.all().iter().flat_map(|sub| sub.states()).collect()
+    }
+
+    /// Ends the one that is on record in that session, here or below; whether it lived.
+    pub fn stop(&self, session: &str) -> bool {
+        let all = self.all();
+        let Some(sub) = all.iter().find(|sub| sub.session_name() == session) else {
+            return all.iter().any(|sub| sub.stop_below(session));
+        };
+        self.live().pods.remove(sub.id());
+        sub.end();
+        true
     }
 
     /// As [`Self::end`], and waits for their turns where this is the pod of a front.
@@ -332,9 +362,11 @@ impl SubPods {
         let id = pod.to_owned();
         let pod = self.pod_below(shared, &latest, &session, &scope)?;
         let about = About { front: FRONT.to_owned(), agent: None };
+        let turns = record::turns(pod.log().folder());
         let record = Session::resume(Arc::clone(pod.log()), &about);
         let record = record.map_err(|error| error.diagnostic())?;
-        self.keep(SubPod::new(id, asker.owner.clone(), pod, record, scope, place), &latest)
+        let sub = SubPod::new(id, asker.owner.clone(), pod, record, scope, place);
+        self.keep(sub.after(turns), &latest)
     }
 
     /// What is on record as the most that a sub-pod has: no grant more than its parent, so that its record
@@ -380,7 +412,7 @@ impl SubPods {
     }
 
     fn list(&self, shared: &Shared, asker: &Asker<'_>) -> Result<Vec<SubPodState>, Diagnostic> {
-        let living: Vec<_> = self.live().pods.values().map(Arc::clone).collect();
+        let living = self.all();
         let is_own = |sub: &&Arc<SubPod>| *sub.owner() == asker.owner;
         let mut states: Vec<_> = living.iter().filter(is_own).map(|sub| sub.state()).collect();
         let parent = shared.log.name();
@@ -390,13 +422,9 @@ impl SubPods {
             let is_living = living.iter().any(|sub| sub.id() == pod);
             let spawned =
                 (is_id(&pod) && !is_living).then(|| origin(shared, &session)).flatten()?;
-            spawned.is_of(&parent, &asker.owner).then_some(SubPodState {
-                pod,
-                session,
-                state: Working::Stopped,
-                turns: 0,
-                text: None,
-                failure: None,
+            spawned.is_of(&parent, &asker.owner).then(|| {
+                let Turns { count, last } = record::turns(&folder(shared).join(&session));
+                one::state_of(pod, session, Working::Stopped, count, last)
             })
         });
         states.extend(stopped.take(MOST_LISTED));

@@ -178,6 +178,7 @@ pub(super) fn begin(
     transaction.begin(&CallStart {
         feature: &id,
         contribution,
+        grants: feature.grants(),
         limits: &limits,
         conditions,
         deadline,

@@ -1,5 +1,6 @@
 //! One sub-pod that lives: its pod, its record, and the turn that it is at.
 
+use super::record::Turns;
 use super::{MOST_SUB_PODS, Responder, SubTurn, Tree, unpoisoned};
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Cancel;
@@ -94,6 +95,14 @@ impl SubPod {
         Self { id, owner, pod, session, scope, turn }
     }
 
+    /// The same, where turns came before.
+    pub fn after(self, before: Turns) -> Self {
+        let mut state = self.turn.state();
+        (state.turns, state.last) = (before.count, before.last);
+        drop(state);
+        self
+    }
+
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -147,13 +156,18 @@ impl SubPod {
         message: String,
         background: &Background,
     ) -> Result<(), Diagnostic> {
-        let Some(cancel) = self.turn.state().cancel.clone() else { return Ok(()) };
+        let (cancel, turns) = {
+            let state = self.turn.state();
+            (state.cancel.clone(), state.turns)
+        };
+        let Some(cancel) = cancel else { return Ok(()) };
         let (sub, turn) = (Arc::clone(self), Arc::clone(&self.turn));
         background.spawn(format!("sub-pod {}", self.id), move |_| {
             let asked = SubTurn {
                 pod: &sub.pod,
                 session: &sub.session,
                 message: &message,
+                turns,
                 cancel: &cancel,
             };
             let answer = catch_unwind(AssertUnwindSafe(|| responder.respond(&asked)));
@@ -188,18 +202,28 @@ impl SubPod {
             (None, true) => Working::Stopped,
             (None, false) => Working::Idle,
         };
-        let (text, failure) = match &now.last {
-            Some(Ok(text)) => (Some(text.clone()), None),
-            Some(Err(failure)) => (None, Some(failure.clone())),
-            None => (None, None),
-        };
-        let (pod, session) = (self.id.clone(), self.session.id().to_owned());
-        SubPodState { pod, session, state, turns: now.turns, text, failure }
+        let session = self.session.id().to_owned();
+        state_of(self.id.clone(), session, state, now.turns, now.last.clone())
     }
 
     /// Ends the turn that is under way; whether there was one.
     pub fn interrupt(&self) -> bool {
         self.turn.state().cancel.as_ref().map(Cancel::cancel).is_some()
+    }
+
+    /// Ends the turns that are under way here and below; how many.
+    pub fn interrupt_all(&self) -> usize {
+        usize::from(self.interrupt()) + self.pod.interrupt_below()
+    }
+
+    /// How it is, and how those below it are.
+    pub fn states(&self) -> Vec<SubPodState> {
+        std::iter::once(self.state()).chain(self.pod.sub_pods()).collect()
+    }
+
+    /// Ends the one below it that is on record there; whether it lived.
+    pub fn stop_below(&self, session: &str) -> bool {
+        self.pod.stop_below(session)
     }
 
     /// Takes no more messages, and ends what goes on here and below.
@@ -213,6 +237,22 @@ impl SubPod {
         drop(state);
         self.pod.end_below();
     }
+}
+
+/// How a sub-pod is, as a call is told.
+pub(super) fn state_of(
+    pod: String,
+    session: String,
+    state: Working,
+    turns: u64,
+    last: Option<Result<String, Box<Diagnostic>>>,
+) -> SubPodState {
+    let (text, failure) = match last {
+        Some(Ok(text)) => (Some(bounded(text)), None),
+        Some(Err(failure)) => (None, Some(failure)),
+        None => (None, None),
+    };
+    SubPodState { pod, session, state, turns, text, failure }
 }
 
 /// An answer that a call can hold.

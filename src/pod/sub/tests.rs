@@ -7,7 +7,7 @@ use crate::feature::permission::{Permission, PermissionRule, Permissions};
 use crate::feature::registry::FeatureRegistryBuilder;
 use crate::feature::schema::{Arguments, Parameters, Type};
 use crate::feature::testing::{Module, capability, hook, id, success, tool};
-use crate::pod::session::{Line, verify};
+use crate::pod::session::{Answered, Asked, Line, verify};
 use crate::pod::{Features, PodOptions};
 use crate::store::Durability;
 use serde_json::{Value, json};
@@ -382,22 +382,84 @@ fn one_message_at_a_time_and_whoever_ends_it_may_send_another() {
     assert_eq!(world.tell(&pod, "next").expect("an answer")["text"], "next");
 }
 
+/// Puts a turn on record as a model's is, with this answer.
+fn answered(turn: &SubTurn<'_>, text: &str) -> Result<String, Diagnostic> {
+    let session = turn.session;
+    let asked = Asked { provider: "p".into(), model: "m".into(), tools: None, settings: None };
+    let answer = Answered { text: text.to_owned(), ..Answered::default() };
+    session
+        .append_user(&turn.message.into())
+        .and_then(|_| session.append_request(&asked))
+        .and_then(|request| session.append_assistant(request, &answer))
+        .and_then(|_| session.append_turn_end("done"))
+        .expect("it is recorded");
+    Ok(text.to_owned())
+}
+
+#[test]
+fn what_was_answered_is_read_from_the_record_when_its_process_is_gone() {
+    let world = World::new(|turn| match turn.message {
+        "fail" => {
+            let problem = Diagnostic::operator("worker/denied", "nobody knows me");
+            turn.session
+                .append_user(&turn.message.into())
+                .and_then(|_| turn.session.append_trouble(None, vec![problem.clone()]))
+                .and_then(|_| turn.session.append_turn_end("failed"))
+                .expect("it is recorded");
+            Err(problem)
+        }
+        "die" => {
+            turn.session.append_user(&turn.message.into()).expect("it is recorded");
+            Ok("nobody hears this".into())
+        }
+        message => answered(turn, &message.repeat(2_000)),
+    });
+    let [one, two, three] = ["a", "b", "c"]
+        .map(|name| spawn_with(&world.pod, name, Narrowing::default()).expect("a sub-pod"));
+    world.tell(&one, "one").expect("an answer");
+    world.tell(&one, "two").expect("an answer");
+    world.tell(&two, "one").expect("an answer");
+    world.tell(&two, "fail").expect("its state");
+    world.tell(&three, "one").expect("an answer");
+    world.tell(&three, "die").expect("its state");
+    let World { folder, pod } = world;
+    drop(pod);
+    let world = World::without_a_model(folder);
+    let listed = ask(&world.pod, &PodAsk::List).expect("a list");
+    world.pod.set_responder(Arc::new(Answers(|turn: &SubTurn<'_>| answered(turn, "more"))));
+    for (at, pod, turns) in [(0, &one, 2), (1, &two, 2), (2, &three, 1)] {
+        let restored = ask(&world.pod, &PodAsk::Restore { pod: pod.clone() }).expect("it is there");
+        for (state, is) in [(&listed[at], "stopped"), (&restored, "idle")] {
+            assert_eq!((&state["turns"], &state["state"]), (&json!(turns), &json!(is)), "{state}");
+            let failure = &state["failure"]["code"];
+            match at {
+                0 => assert_eq!(state["text"], "two".repeat(2_000)),
+                1 => assert_eq!((failure, &state["text"]), (&json!("worker/denied"), &Value::Null)),
+                _ => {
+                    assert_eq!((failure, &state["text"]), (&json!("pod/interrupted"), &Value::Null))
+                }
+            }
+        }
+    }
+    let told = world.tell(&one, "again").expect("an answer");
+    assert_eq!((&told["text"], &told["turns"]), (&json!("more"), &json!(3)));
+}
+
 #[test]
 fn what_was_stopped_is_restored_with_what_it_had_at_most() {
     let world = World::new(|turn| {
-        turn.session.append_user(&turn.message.into()).expect("it is recorded");
         let said = turn.session.transcript().expect("it can be read").len();
-        Ok(format!("{said} {}", names(turn.pod)))
+        answered(turn, &format!("{said} {}", names(turn.pod)))
     });
     let pod = spawn_with(&world.pod, "a", only(&["t"])).expect("a sub-pod");
-    assert_eq!(world.tell(&pod, "one").expect("an answer")["text"], "1 t");
+    assert_eq!(world.tell(&pod, "one").expect("an answer")["text"], "0 t");
     assert_eq!(ask(&world.pod, &PodAsk::Stop { pod: pod.clone() }), Ok(json!(true)));
     assert_eq!(ask(&world.pod, &PodAsk::Stop { pod: pod.clone() }), Ok(json!(false)));
     assert_eq!(world.tell(&pod, "two"), Err("pod/stopped".into()));
     let listed = ask(&world.pod, &PodAsk::List).expect("a list");
     assert_eq!(
         listed,
-        json!([{ "pod": "a-1", "session": "s.a-1", "state": "stopped", "turns": 0 }])
+        json!([{ "pod": "a-1", "session": "s.a-1", "state": "stopped", "turns": 1, "text": "0 t" }])
     );
     let restored = ask(&world.pod, &PodAsk::Restore { pod: pod.clone() }).expect("it is there");
     assert_eq!(restored["state"], "idle");
@@ -412,6 +474,68 @@ fn what_was_stopped_is_restored_with_what_it_had_at_most() {
     assert_eq!(world.tell(&pod, "three").expect("an answer")["text"], "t");
     assert_eq!(spawn(&world.pod), "a-2", "no id is given twice");
     world.is_sound("s.a-1");
+}
+
+#[test]
+fn a_person_sees_sub_pods_at_every_depth_and_ends_their_turns() {
+    let (tell, told) = channel();
+    let world = World::new(move |turn| {
+        if turn.message == "deeper" {
+            let below = spawn_with(turn.pod, "b", Narrowing::default()).expect("a sub-pod");
+            let message = PodAsk::Message { pod: below, text: "go".into() };
+            ask(turn.pod, &message).expect("it begins");
+        }
+        tell.send(()).expect("the test listens");
+        while turn.message != "now" && !turn.cancel.is_cancelled() {
+            thread::yield_now();
+        }
+        Ok(turn.turns.to_string())
+    });
+    let pod = spawn(&world.pod);
+    ask(&world.pod, &PodAsk::Message { pod: pod.clone(), text: "deeper".into() }).expect("a turn");
+    for _ in 0..2 {
+        told.recv().expect("both are at a message");
+    }
+    let seen = || world.pod.sub_pods().into_iter().map(|one| one.session).collect::<Vec<_>>();
+    assert_eq!(seen(), ["s.a-1", "s.a-1.b-1"]);
+    assert!(world.pod.sub_pods().iter().all(|one| one.state == Working::Working));
+    assert_eq!(world.pod.interrupt_below(), 2);
+    let look = PodAsk::Look { pod: pod.clone(), patience: LONG };
+    assert_eq!(ask(&world.pod, &look).expect("its state")["text"], "0");
+    assert_eq!(world.tell(&pod, "now").expect("it goes on")["text"], "1", "one turn came before");
+    assert!(world.pod.stop_below("s.a-1.b-1"));
+    assert!(!world.pod.stop_below("s.a-1.b-1"));
+    assert_eq!(seen(), ["s.a-1"]);
+}
+
+#[test]
+fn the_host_itself_refuses_a_commons_that_was_not_granted() {
+    use crate::feature::commons::{Commons, CommonsAsk, key_of};
+    let looks = |feature: &str, name: &str, granted: &str| {
+        let run = |_: Arguments, context: &CallContext| {
+            let ask = |ask| match context.transaction.commons(Commons::Memory, &ask) {
+                Ok(_) => "ok".to_owned(),
+                Err(problem) => problem.code.to_string(),
+            };
+            let (value, words) = ("1".to_owned(), String::new());
+            success(json!([
+                ask(CommonsAsk::Get(key_of(1))),
+                ask(CommonsAsk::Set { key: key_of(1), value, words })
+            ]))
+        };
+        Module::new(feature).tool(tool(name)).can_use(granted).running(name, run)
+    };
+    let world = World::without_a_model(tempfile::tempdir().expect("a temporary folder"));
+    let modules = vec![
+        looks("user:none", "none", "workitem"),
+        looks("user:reads", "reads", "memory:read"),
+        looks("user:all", "all", "memory"),
+    ];
+    world.pod.swap(catalog(modules), Features::new()).expect("it is recorded");
+    let came = |tool: &str| world.pod.call(tool, json!({}), CallOptions::default()).result;
+    assert_eq!(came("none").expect("a result"), json!(["grant/memory", "grant/memory"]));
+    assert_eq!(came("reads").expect("a result"), json!(["ok", "grant/memory"]));
+    assert_eq!(came("all").expect("a result"), json!(["ok", "ok"]));
 }
 
 #[test]
