@@ -437,6 +437,100 @@ fn an_interrupt_ends_the_turn_and_what_was_said_stands() {
     assert!(place.model.requests()[1].body.to_string().contains("I babble, STOPPED"));
 }
 
+const DELEGATES: &str = r#"
+/// Let a sub-pod echo, and wait for it.
+/// @tool
+fn delegate() { let one = begin(); pod::message(one, "echo"); pod::wait(one).text }
+
+/// Let a sub-pod work, and wait for nothing.
+/// @tool
+fn leave() { pod::message(begin(), "work"); "begun" }
+
+fn begin() { pod::start(#{ name: "below", tools: ["echo"] }).pod }
+"#;
+
+/// The arguments, with tools that delegate beside the others.
+fn delegating<'a>(place: &Place, arguments: &[&'a str]) -> Vec<&'a str> {
+    let requests = "//! @request pod:spawn\n//! @request pod:message\n";
+    let text = format!("{requests}{FEATURE}{DELEGATES}");
+    fs::write(place.path().join("tools.rhai"), text).expect("a feature");
+    [&["--grant", "pod:spawn", "--grant", "pod:message"], arguments].concat()
+}
+
+fn call(tool: &str) -> Value {
+    json!({ "calls": [{ "tool": tool, "arguments": {} }] })
+}
+
+#[test]
+fn what_sub_pods_do_is_shown_and_what_they_cost_is_counted() {
+    let mut asks = echo("from below");
+    asks["usage"] = json!([100, 10]);
+    let steps = || {
+        let said = json!({ "text": "It said so.", "usage": [200, 20] });
+        [call("delegate"), asks.clone(), said, json!({ "text": "Delegated." })]
+    };
+    let place = Place::new(steps());
+    let ran = place.run(&delegating(&place, &["-p", "x", "--session", "s", "--json"]));
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let below = events.iter().filter(|event| event["event"] == "sub_pod");
+    let below: Vec<_> = below.inspect(|event| assert_eq!(event["session"], "s.below-1")).collect();
+    let result = below.iter().find(|event| event["said"]["event"] == "result");
+    let result = result.unwrap_or_else(|| panic!("{} {}", ran.out, ran.err));
+    assert_eq!(result["said"]["shown"], "from below");
+    assert_eq!(below.last().expect("its end")["said"]["why"], "done");
+    let end = events.last().expect("a last line");
+    assert_eq!(end["sub_pods"], json!({ "input": 300, "output": 30, "cached": 0 }), "{end}");
+    assert_eq!((&end["why"], &end["text"]), (&json!("done"), &json!("Delegated.")));
+
+    place.model.push(steps().map(|mut step| {
+        step["usage"] = json!([1, 1]);
+        step
+    }));
+    let lines = "/usage\nonce more\n/usage\n/pods\n";
+    let ran = place.lines(&delegating(&place, &["--resume", "s"]), lines);
+    assert!(ran.err.contains("below-2 ← echo from below"), "{}", ran.err);
+    for part in ["sub-pods     300 read", "sub-pods     302 read", "below-2      idle, 1 turn"] {
+        assert!(ran.out.contains(part), "{part}: {} {}", ran.out, ran.err);
+    }
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
+
+#[test]
+fn an_interrupt_ends_the_turns_of_sub_pods_as_well() {
+    let hold = || json!({ "text": "I babble", "hold": true });
+    let place = Place::new([call("leave"), hold(), hold()]);
+    let mut command = place.command(&delegating(&place, &["--session", "s"]));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"go\n").expect("it reads");
+    while place.model.requests().len() < 3 {
+        assert!(child.try_wait().expect("a process").is_none(), "it goes on");
+        std::thread::yield_now();
+    }
+    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(id.expect("a process"), rustix::process::Signal::INT)
+        .expect("it lives");
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("below-1 ✗ the turn was cancelled") {
+        line.clear();
+        assert!(errors.read_line(&mut line).expect("text") > 0, "the sub-pod goes on");
+    }
+    input.write_all(b"/pods\n/pods stop none\n/pods stop below-1\n/pods\n").expect("it reads");
+    drop(input);
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).expect("text");
+    let out = ran(child.wait_with_output().expect("it ends")).out;
+    assert!(out.contains("below-1 "), "{out}");
+    for part in ["no sub-pod `none` lives", "below-1 is ended", "no sub-pods live"] {
+        assert!(rest.contains(part), "{part}: {rest}");
+    }
+    let shown = place.peasy(&["log", "show", "--session", "s.below-1", "--json", "--last", "0"]);
+    assert!(shown.out.contains(r#""why":"cancelled""#), "{}", shown.out);
+}
+
 #[test]
 fn an_interrupt_without_a_turn_ends_the_program() {
     let place = Place::new([]);

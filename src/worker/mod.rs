@@ -21,5 +21,5 @@ pub use audience::{Audience, Event, Silent};
 pub use model::{Answer, Fault, Model, ModelError, Piece, Request, Tokens, Tool};
 pub use retry::Pause;
 pub use settings::WorkerSettings;
-pub use subpod::ModelResponder;
+pub use subpod::{Follower, ModelResponder};
 pub use turn::{End, Turned, Worker, WorkerError};

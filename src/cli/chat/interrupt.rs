@@ -48,12 +48,15 @@ impl Turn {
 }
 
 impl Interrupts {
-    /// Listens from now on. `leave` is called before the program ends.
+    /// Listens from now on. `also` is called where a turn is cancelled, `leave` before the program ends.
     ///
     /// # Errors
     ///
     /// The system gives no thread or no signals.
-    pub fn listen(leave: impl Fn() + Send + 'static) -> Result<Self, Box<Diagnostic>> {
+    pub fn listen(
+        also: impl Fn() + Send + 'static,
+        leave: impl Fn() + Send + 'static,
+    ) -> Result<Self, Box<Diagnostic>> {
         let failed = |reason: std::io::Error| {
             Diagnostic::host("worker/client", format!("there is no way to hear Ctrl-C: {reason}"))
         };
@@ -67,6 +70,7 @@ impl Interrupts {
             runtime.block_on(async {
                 while signals.recv().await.is_some() {
                     if heard.cancel() {
+                        also();
                         eprintln!("\ncancelling; once more ends the program");
                     } else {
                         eprintln!();

@@ -14,10 +14,15 @@ pub(super) struct JsonLines<'a> {
     asking: Mutex<Asking<'a>>,
 }
 
-struct Out(Mutex<Output>);
+/// Where lines go, each as a whole.
+pub(super) struct Out(Mutex<Output>);
 
 impl Out {
-    fn say(&self, value: &Value) {
+    pub fn new(output: Output) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(output)))
+    }
+
+    pub fn say(&self, value: &Value) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).say_json_line(value);
     }
 }
@@ -29,8 +34,8 @@ impl Sink for Out {
 }
 
 impl<'a> JsonLines<'a> {
-    pub fn new(output: Output, asking: Asking<'a>) -> Self {
-        Self { lines: Arc::new(Out(Mutex::new(output))), asking: Mutex::new(asking) }
+    pub fn new(lines: Arc<Out>, asking: Asking<'a>) -> Self {
+        Self { lines, asking: Mutex::new(asking) }
     }
 
     /// Says which session it is.
@@ -38,8 +43,8 @@ impl<'a> JsonLines<'a> {
         self.lines.say(&json!({ "event": "session", "session": session, "model": model }));
     }
 
-    /// Says what came of it all.
-    pub fn end(&self, turned: &Turned) {
+    /// Says what came of it all, and what sub-pods cost beside it.
+    pub fn end(&self, turned: &Turned, below: Tokens) {
         let Turned { end, text, rounds, calls, tokens: spent } = turned;
         let mut line = json!({
             "event": "end",
@@ -49,6 +54,9 @@ impl<'a> JsonLines<'a> {
             "calls": calls,
             "tokens": tokens(spent),
         });
+        if below != Tokens::default() {
+            line["sub_pods"] = tokens(&below);
+        }
         if let Some(problem) = end.problem() {
             line["problem"] = serde_json::to_value(problem).unwrap_or_default();
         }
@@ -61,38 +69,50 @@ fn tokens(tokens: &Tokens) -> Value {
     json!({ "input": input, "output": output, "cached": cached })
 }
 
+/// An event as a line.
+pub(super) fn line_of(event: &Event<'_>) -> Value {
+    match event {
+        Event::Request(number) => json!({ "event": "request", "number": number }),
+        Event::Text(text) => json!({ "event": "text", "text": text }),
+        Event::Thought(text) => json!({ "event": "thought", "text": text }),
+        Event::Answered { text } => json!({ "event": "answer", "text": text }),
+        Event::Retry { problem, wait, is_discarded } => json!({
+            "event": "retry",
+            "problem": problem,
+            "wait_ms": u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            "discarded": is_discarded,
+        }),
+        Event::CallBegins { id, tool, arguments } => {
+            json!({ "event": "call", "id": id, "tool": tool, "arguments": arguments })
+        }
+        Event::CallEnds { id, tool, shown, is_error, elapsed } => json!({
+            "event": "result",
+            "id": id,
+            "tool": tool,
+            "shown": shown,
+            "is_error": is_error,
+            "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        }),
+        Event::Notice(text) => json!({ "event": "notice", "text": text }),
+        Event::Problem(problem) => json!({ "event": "problem", "problem": problem }),
+        Event::Usage(spent) => json!({ "event": "usage", "tokens": tokens(spent) }),
+        Event::Compacted(facts) => json!({ "event": "compacted", "messages": facts }),
+        Event::Ended(end) => {
+            let mut line = json!({ "event": "end", "why": end.word() });
+            if let Some(problem) = end.problem() {
+                line["problem"] = serde_json::to_value(problem).unwrap_or_default();
+            }
+            line
+        }
+    }
+}
+
 impl Audience for JsonLines<'_> {
     fn hear(&self, event: Event<'_>) {
-        let line = match event {
-            Event::Request(number) => json!({ "event": "request", "number": number }),
-            Event::Text(text) => json!({ "event": "text", "text": text }),
-            Event::Thought(text) => json!({ "event": "thought", "text": text }),
-            Event::Answered { text } => json!({ "event": "answer", "text": text }),
-            Event::Retry { problem, wait, is_discarded } => json!({
-                "event": "retry",
-                "problem": problem,
-                "wait_ms": u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                "discarded": is_discarded,
-            }),
-            Event::CallBegins { id, tool, arguments } => {
-                json!({ "event": "call", "id": id, "tool": tool, "arguments": arguments })
-            }
-            Event::CallEnds { id, tool, shown, is_error, elapsed } => json!({
-                "event": "result",
-                "id": id,
-                "tool": tool,
-                "shown": shown,
-                "is_error": is_error,
-                "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            }),
-            Event::Notice(text) => json!({ "event": "notice", "text": text }),
-            Event::Problem(problem) => json!({ "event": "problem", "problem": problem }),
-            Event::Usage(spent) => json!({ "event": "usage", "tokens": tokens(&spent) }),
-            Event::Compacted(facts) => json!({ "event": "compacted", "messages": facts }),
-            // The last line says it, with more.
-            Event::Ended(_) => return,
-        };
-        self.lines.say(&line);
+        // The last line says how it ended, with more.
+        if !matches!(event, Event::Ended(_)) {
+            self.lines.say(&line_of(&event));
+        }
     }
 
     fn ask(&self, question: &Question) -> Option<Answer> {

@@ -3,6 +3,7 @@
 //! It reads what a person writes, shows what happens, and asks what has to be decided. What happens is the
 //! [worker](crate::worker)'s, and everything that the model sees is in the session's log.
 
+mod below;
 mod interrupt;
 mod json;
 mod line;
@@ -24,9 +25,12 @@ use crate::pod::Pod;
 use crate::pod::session::{About, Session};
 use crate::secret::Secrets;
 use crate::worker::provider::{ModelName, Provider};
-use crate::worker::{Audience, End, Model, ModelResponder, Turned, Worker, WorkerSettings};
+use crate::worker::{
+    Audience, End, Follower, Model, ModelResponder, Turned, Worker, WorkerSettings,
+};
 use crate::workspace::Workspace;
 use crate::workspace::reload::Reloading;
+use below::Below;
 use clap::Args;
 use interrupt::Interrupts;
 use line::{Line, Lines};
@@ -178,13 +182,23 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
         session.append_instructions(&text, &source).map_err(|error| error.diagnostic())?;
     }
 
-    let interrupts = Interrupts::listen(servers.stopper())?;
+    let of_chat = Arc::downgrade(&pod);
+    let interrupt_below = move || {
+        of_chat.upgrade().map(|pod| pod.interrupt_below());
+    };
+    let interrupts = Interrupts::listen(interrupt_below, servers.stopper())?;
+    let lines = arguments.json.then(|| json::Out::new(Output::new(output.color())));
+    let below = Arc::new(match &lines {
+        Some(lines) => Below::as_json(session.id(), Arc::clone(lines)),
+        None => Below::new(session.id(), Output::new(output.color())),
+    });
     let settings = worker_settings(&chosen);
     let provider = Arc::new(provider);
-    let mut chat = Chat { pod, session, provider, settings, tally, interrupts, keys, base_url };
+    let mut chat =
+        Chat { pod, session, provider, settings, tally, interrupts, below, keys, base_url };
     chat.answer_below();
     match prompt {
-        Some(text) => chat.once(&text, arguments, workspace, &servers, output),
+        Some(text) => chat.once(&text, arguments, lines, workspace, &servers, output),
         None => chat.talk(arguments, workspace, &servers, output),
     }
 }
@@ -340,6 +354,7 @@ struct Chat {
     settings: WorkerSettings,
     tally: Tally,
     interrupts: Interrupts,
+    below: Arc<Below>,
     keys: Keys,
     base_url: Option<String>,
 }
@@ -348,7 +363,9 @@ impl Chat {
     /// Messages to sub-pods are answered by the model of the chat.
     fn answer_below(&self) {
         let model = Arc::clone(&self.provider) as Arc<dyn Model>;
-        self.pod.set_responder(Arc::new(ModelResponder::new(model, self.settings.clone())));
+        let below = Arc::clone(&self.below) as Arc<dyn Follower>;
+        let responder = ModelResponder::new(model, self.settings.clone()).followed_by(below);
+        self.pod.set_responder(Arc::new(responder));
     }
 
     fn turn(&mut self, text: &str, audience: &dyn Audience) -> Result<Turned, Box<Diagnostic>> {
@@ -363,6 +380,10 @@ impl Chat {
         self.tally.context = worker.context();
         self.tally.unsummarised = worker.unsummarised();
         self.tally.tokens += turned.tokens;
+        if turned.end == End::Cancelled {
+            // What its last calls still began goes no further either.
+            self.pod.interrupt_below();
+        }
         Ok(turned)
     }
 
@@ -371,6 +392,7 @@ impl Chat {
         &mut self,
         text: &str,
         arguments: &ChatArguments,
+        lines: Option<Arc<json::Out>>,
         workspace: Workspace,
         servers: &Servers,
         output: &mut Output,
@@ -389,11 +411,11 @@ impl Chat {
             false => None,
         };
         let asking = Asking::new(&arguments.answers, !arguments.json);
-        let turned = if arguments.json {
-            let audience = json::JsonLines::new(Output::new(color), asking);
+        let turned = if let Some(lines) = lines {
+            let audience = json::JsonLines::new(lines, asking);
             audience.begin(self.session.id(), &self.provider.full_name().to_string());
             let turned = self.turn(text, &audience)?;
-            audience.end(&turned);
+            audience.end(&turned, self.below.spent());
             turned
         } else {
             let screen = Screen::new(Output::new(color), asking);
@@ -411,6 +433,7 @@ impl Chat {
     ) -> Result<Exit, Box<Diagnostic>> {
         let screen = Screen::new(Output::new(output.color()), Asking::new(&[], true));
         let mut lines = Lines::open(&workspace::folders()?.state);
+        self.below.beside(lines.waiting());
         let console = Console::new(output, &workspace, || ());
         let (paths, grants) = (&arguments.paths, &arguments.policy.grants);
         let mut reloader = reloader(&self.pod, workspace, paths, grants, &console);
@@ -428,7 +451,14 @@ impl Chat {
         loop {
             let text = match lines.next()? {
                 Line::Text(text) => text,
-                Line::Nothing => continue,
+                Line::Nothing => {
+                    let ended = self.pod.interrupt_below();
+                    if ended > 0 {
+                        let turns = super::output::count(ended, "turn");
+                        output.tell(format_args!("{turns} of sub-pods ended"));
+                    }
+                    continue;
+                }
                 Line::End => break,
             };
             let text = text.trim();

@@ -169,7 +169,7 @@ pub(super) fn short(text: &str) -> String {
     if is_whole { cut } else { format!("{cut}…") }
 }
 
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     match time.as_millis() {
         millis if millis < 10_000 => format!("{millis} ms"),
         millis => format!("{} s", millis / 1_000),

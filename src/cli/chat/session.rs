@@ -4,6 +4,7 @@ use super::super::output::{DIM, Output, paint, safe};
 use super::super::{usage, workspace};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::catalog::CallOptions;
+use crate::pod::session::said::Usage;
 use crate::pod::session::{Entry, Line, LogError, Reason, lines, sessions, size};
 use crate::pod::sessions_folder;
 use crate::worker::Tokens;
@@ -44,6 +45,8 @@ pub(super) struct Tally {
     pub context: u64,
     /// What they were when no summary came.
     pub unsummarised: u64,
+    /// What its sub-pods cost before.
+    pub below: Tokens,
 }
 
 /// Adds up what a log says. Reads it once, and keeps nothing of it.
@@ -64,7 +67,36 @@ pub(super) fn tally(folder: &Path) -> Result<Tally, Box<Diagnostic>> {
             _ => {}
         }
     }
+    tally.below = below(folder);
     Ok(tally)
+}
+
+/// What the sub-pods of a session cost, at every depth, as their logs say. One that cannot be read
+/// says nothing.
+fn below(folder: &Path) -> Tokens {
+    let mut tokens = Tokens::default();
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return tokens };
+    let prefix = format!("{}.", name.to_string_lossy());
+    let all = sessions(parent).unwrap_or_default();
+    for session in all.iter().filter(|session| session.starts_with(&prefix)) {
+        let entries = lines(&parent.join(session)).into_iter().flatten().map_while(Result::ok);
+        // Another session may have such a name without having been started by this one.
+        let mut is_below = false;
+        for (line, _) in entries {
+            match line.entry {
+                Entry::Session(begin) => {
+                    is_below = begin.spawned.is_some_and(|spawned| {
+                        format!("{}.", spawned.session).starts_with(&prefix)
+                    });
+                }
+                Entry::Usage(Usage { input, output, cached, .. }) if is_below => {
+                    tokens += Tokens { input, output, cached };
+                }
+                _ => {}
+            }
+        }
+    }
+    tokens
 }
 
 /// The sessions of chats, the latest first.

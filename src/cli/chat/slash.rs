@@ -8,8 +8,8 @@ use super::Chat;
 use super::screen::Screen;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::call::Cancel;
-use crate::worker::Worker;
 use crate::worker::provider::ModelName;
+use crate::worker::{Tokens, Worker};
 use crate::workspace::reload::Reloading;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) enum Next {
 }
 
 /// The commands, and what each is for.
-const COMMANDS: [(&str, &str); 11] = [
+const COMMANDS: [(&str, &str); 12] = [
     ("features", "the features, and whether they run"),
     ("report", "what every feature was granted, and what of it does not run and why"),
     ("grants", "what each feature was granted"),
@@ -30,6 +30,7 @@ const COMMANDS: [(&str, &str); 11] = [
     ("reload", "look at all features again now"),
     ("model", "which model; with PROVIDER/NAME another from now on"),
     ("compact", "have the model write a summary in the place of what came before"),
+    ("pods", "the sub-pods that live; with `stop NAME` ends one"),
     ("usage", "what the session has cost"),
     ("help", "these commands"),
     ("quit", "end; Ctrl-D does as well"),
@@ -78,6 +79,11 @@ pub(super) fn run(
                 (chat.tally.context, chat.tally.unsummarised) = (0, 0);
             }
         }
+        ("pods", "") => pods(chat, output),
+        ("pods", rest) => match rest.strip_prefix("stop").map(str::trim) {
+            Some(name) if !name.is_empty() => stop_pod(chat, name, output)?,
+            _ => return Err(usage("write `/pods`, or `/pods stop NAME`").into()),
+        },
         ("usage", _) => tell_usage(chat, output),
         ("help", _) => {
             for (name, about) in COMMANDS {
@@ -156,6 +162,42 @@ fn hooks(chat: &Chat, output: &mut Output) {
     }
 }
 
+/// The names of sub-pods, without the session that they are all below.
+fn pods(chat: &Chat, output: &mut Output) {
+    let all = chat.pod.sub_pods();
+    if all.is_empty() {
+        output.tell("no sub-pods live");
+    }
+    for one in all {
+        let failure = one.failure.map(|failure| format!("; {}", safe(&failure.message)));
+        let turns = count(usize::try_from(one.turns).unwrap_or(usize::MAX), "turn");
+        let about =
+            format!("{}, {turns}{}", one.state.name(), failure.as_deref().unwrap_or_default());
+        row(output, &safe(below(chat, &one.session)), about);
+    }
+}
+
+fn below<'a>(chat: &Chat, session: &'a str) -> &'a str {
+    session
+        .strip_prefix(chat.session.id())
+        .and_then(|name| name.strip_prefix('.'))
+        .unwrap_or(session)
+}
+
+fn stop_pod(chat: &Chat, name: &str, output: &mut Output) -> Result<(), Box<Diagnostic>> {
+    if chat.pod.stop_below(&format!("{}.{name}", chat.session.id())) {
+        output.tell(format_args!("{} is ended; its record stays", safe(name)));
+        return Ok(());
+    }
+    let all = chat.pod.sub_pods();
+    let names = all.iter().map(|one| below(chat, &one.session));
+    let help = match nearest(name, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`/pods` lists those that live".to_owned(),
+    };
+    Err(usage(format!("no sub-pod `{}` lives", safe(name))).help(help).into())
+}
+
 fn tell_usage(chat: &Chat, output: &mut Output) {
     let tokens = chat.tally.tokens;
     row(output, "turns", chat.tally.turns);
@@ -167,6 +209,18 @@ fn tell_usage(chat: &Chat, output: &mut Output) {
             tokens.input, tokens.cached, tokens.output
         ),
     );
+    let mut below = chat.tally.below;
+    below += chat.below.spent();
+    if below != Tokens::default() {
+        row(
+            output,
+            "sub-pods",
+            format_args!(
+                "{} read ({} of them from a cache), {} written",
+                below.input, below.cached, below.output
+            ),
+        );
+    }
     let most = match chat.settings.compact_at {
         Some(most) => format!("; a summary is made at {most}"),
         None => String::new(),
