@@ -171,7 +171,10 @@ fn ruled(
     let ruling: Ruling<'_> = permissions.decide(tool, false, arguments);
     let ruled = match ruling.permission {
         Permission::Allow => return Ok(None),
-        Permission::Ask => Ruled::Ask(question(tool, arguments)),
+        Permission::Ask => match question(tool, arguments) {
+            Ok(question) => Ruled::Ask(question),
+            Err(problem) => Ruled::Deny(problem.message),
+        },
         Permission::Deny => Ruled::Deny(denied(tool, &ruling).message),
     };
     shared.log.append(&Entry::Permission {
