@@ -428,6 +428,55 @@ fn what_is_wrong_with_the_user_s_files_denies_calls_and_nothing_else() {
 }
 
 #[test]
+fn a_prompt_or_a_result_that_hooks_cannot_be_asked_about_is_kept_back() {
+    let prompt = json!({ "hook_event_name": "UserPromptSubmit", "prompt": "hello" });
+    let result = json!({ "hook_event_name": "PostToolUse", "tool_name": "mcp__a__b", "tool_input": {},
+                         "tool_response": "secret" });
+    let nameless = json!({ "hook_event_name": "PostToolUse", "tool_response": "secret" });
+    let at = |point: &str| format!("/// @hook {point}\nfn on(event) {{ }}\n");
+    let said = |person: &Person, event: &Value| person.hook(&["claude-code"], event);
+    let full = |point: &str| {
+        let person = Person::with("on.rhai", &at(point));
+        // Where no folder can be made there is no log.
+        person.write("home/state", "");
+        person
+    };
+
+    let person = full("pre_request");
+    let answer = said(&person, &prompt);
+    assert_eq!(decision(&answer), "block", "{answer}");
+    assert_eq!(said(&person, &result), Value::Null, "nobody listens");
+    assert_eq!(said(&person, &nameless), Value::Null, "nobody listens");
+
+    let person = full("post_tool_call");
+    let text = |answer: &Value| answer["hookSpecificOutput"]["updatedToolOutput"].to_string();
+    let answer = said(&person, &result);
+    assert!(text(&answer).contains("is withheld"), "{answer}");
+    assert_eq!(said(&person, &prompt), Value::Null, "nobody listens");
+
+    let person = Person::with("on.rhai", &at("post_tool_call"));
+    let answer = said(&person, &nameless);
+    assert!(text(&answer).contains("is withheld"), "{answer}");
+
+    let person = Person::with("on.rhai", "/// @hook post_tool_call pre_request\nfn on(event {\n");
+    for answer in [said(&person, &result), said(&person, &prompt)] {
+        assert!(answer.to_string().contains("hook/broken"), "{answer}");
+    }
+}
+
+#[test]
+fn an_event_of_a_call_is_one_whoever_seems_to_tell_it() {
+    let person =
+        Person::with("no.rhai", "/// @hook pre_tool_call\nfn on(event) { deny(\"no\") }\n");
+    let mut event = shell("claude-code", "ls");
+    event["timestamp"] = "2026-11-01T00:00:00Z".into();
+    assert_eq!(decision(&person.hook(&[], &event)), "deny");
+    let (code, out, err) = person.run(&["hook", "gemini"], event.to_string().as_bytes());
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("Gemini CLI has no `PreToolUse`"), "{err}");
+}
+
+#[test]
 fn a_guard_that_was_named_and_is_not_there_denies() {
     let person = Person::new(&[]);
     let answer = person.hook(&["claude-code", "gone.rhai"], &shell("claude-code", "ls"));

@@ -109,6 +109,33 @@ fn what_is_broken_or_fails_its_tests_leaves_the_last_good_version() {
     soon(&mut client, "the mended one", |client| client.text_of("one").as_deref() == Some("2"));
 }
 
+/// A guard with nothing to say, and one that nobody can read.
+const GUARD: &str = "/// @hook pre_tool_call\nfn guard(event) { }\n";
+const BROKEN: &str = "/// @hook pre_tool_call\nfn guard(event {\n";
+
+#[test]
+fn a_guard_that_was_never_good_denies_until_it_is_mended_or_gone() {
+    let user = User::new();
+    user.write("one.rhai", &giving("one", 1));
+    user.write("guard.rhai", BROKEN);
+    let mut client = user.serve();
+    let denied = client.text_of("one").expect("a text");
+    assert!(denied.contains("hook/broken"), "{denied}");
+    user.write("guard.rhai", GUARD);
+    soon(&mut client, "the mended guard", |client| client.text_of("one").as_deref() == Some("1"));
+    // One that was good goes on; another that never was does not.
+    user.write("guard.rhai", BROKEN);
+    user.write("other.rhai", &giving("other", 1));
+    soon(&mut client, "the one beside it", |client| client.tools().contains(&"other".to_owned()));
+    assert_eq!(client.text_of("one").as_deref(), Some("1"), "the last good guard goes on");
+    user.write("new.rhai", BROKEN);
+    soon(&mut client, "the new guard", |client| {
+        client.text_of("one").is_some_and(|text| text.contains("hook/broken"))
+    });
+    fs::remove_file(user.folder().join("new.rhai")).expect("it is there");
+    soon(&mut client, "nothing broken", |client| client.text_of("one").as_deref() == Some("1"));
+}
+
 #[test]
 fn imports_folders_and_links_are_followed() {
     let user = User::new();

@@ -50,15 +50,25 @@ pub fn ask(pod: &Pod, told: &Told, again: &Again) -> Answer {
     answer
 }
 
-/// The answer where hooks could not be asked at all, for a reason that is ours or the user's: before a
-/// call it is denied, and everything else goes on, with the reason told.
+/// The answer where hooks could not be asked at all, for a reason that is ours or the user's: what a guard
+/// would keep back is kept back, and everything else goes on, with the reason told.
 pub fn unasked(told: &Told, problem: &Diagnostic) -> Answer {
     let reason = told_of(problem);
     match told.happening {
         Some(Happening::BeforeCall) => Answer::new(Verdict::Deny {
             reason: format!("the call is denied, because its hooks could not be asked: {reason}"),
         }),
-        Some(_) => {
+        Some(Happening::Request) => Answer::new(Verdict::Deny {
+            reason: format!(
+                "the prompt is stopped, because its hooks could not be asked: {reason}"
+            ),
+        }),
+        Some(Happening::AfterCall) => Answer::new(Verdict::Withhold {
+            reason: format!(
+                "the result is withheld, because its hooks could not be asked: {reason}"
+            ),
+        }),
+        Some(Happening::End | Happening::Start) => {
             let message = format!("no hook of peasy was asked at `{}`: {reason}", told.event);
             Answer { messages: vec![message], ..Answer::new(Verdict::Proceed) }
         }

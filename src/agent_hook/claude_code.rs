@@ -124,27 +124,48 @@ fn shaped(original: &Value, result: &Value) -> Option<Value> {
 
 /// The fields in which the tools of Claude Code have what the model reads.
 const TEXTS: [&str; 4] = ["stdout", "content", "result", "output"];
-/// Others that say something of it.
-const BESIDE: [&str; 3] = ["stderr", "filenames", "structuredPatch"];
+/// Texts that say of what kind a result is, and no more than the call did.
+const HARMLESS: [&str; 4] = ["type", "mode", "status", "filePath"];
+/// What the model's provider counted, under names that are always the same.
+const USAGE: &str = "usage";
+/// Objects that may lack whatever they have.
+const LOOSE: [&str; 2] = ["structuredContent", "_meta"];
 
+/// The result with another text in the place of its own, and nothing else of it that could say something.
+/// `None` where there is something that cannot be taken out and leave the shape.
 fn with_text(original: &Map<String, Value>, text: &str) -> Option<Map<String, Value>> {
     // A file that was read stands one level below.
-    if let Some(Value::Object(file)) = original.get("file") {
-        let mut new = original.clone();
-        new.insert("file".to_owned(), Value::Object(with_text(file, text)?));
-        return Some(new);
-    }
-    let place = TEXTS.into_iter().find(|name| original.contains_key(*name))?;
-    let mut new = original.clone();
-    new.insert(place.to_owned(), shaped(original.get(place)?, &Value::from(text))?);
-    for name in BESIDE {
-        match new.get_mut(name) {
-            Some(Value::String(text)) => text.clear(),
-            Some(Value::Array(items)) => items.clear(),
-            _ => {}
-        }
+    let file = original.get("file").and_then(Value::as_object);
+    let place = match file {
+        Some(_) => "file",
+        None => TEXTS.into_iter().find(|name| original.contains_key(*name))?,
+    };
+    let mut new = Map::new();
+    for (name, value) in original {
+        let value = match file {
+            _ if name != place => without_text(name, value)?,
+            Some(file) => Value::Object(with_text(file, text)?),
+            None => shaped(value, &Value::from(text))?,
+        };
+        new.insert(name.clone(), value);
     }
     Some(new)
+}
+
+/// A field of a result with nothing in it that could say what was withheld.
+fn without_text(name: &str, value: &Value) -> Option<Value> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(value.clone()),
+        Value::String(_) if HARMLESS.contains(&name) => Some(value.clone()),
+        Value::String(_) => Some("".into()),
+        Value::Array(_) => Some(json!([])),
+        Value::Object(fields) if name == USAGE => {
+            let inner =
+                |(key, value): (&String, &Value)| Some((key.clone(), without_text(USAGE, value)?));
+            fields.iter().map(inner).collect::<Option<_>>().map(Value::Object)
+        }
+        Value::Object(fields) => (fields.is_empty() || LOOSE.contains(&name)).then(|| json!({})),
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +198,23 @@ mod tests {
                 json!({ "mode": "content", "filenames": [], "content": "b" }),
             ),
             (
+                json!({ "filePath": "/a", "content": "secret", "originalFile": "secret", "limit": 3,
+                        "structuredPatch": ["secret"], "structuredContent": { "secret": 1 } }),
+                json!("b"),
+                json!({ "filePath": "/a", "content": "b", "originalFile": "", "limit": 3,
+                        "structuredPatch": [], "structuredContent": {} }),
+            ),
+            (
+                json!({ "status": ["secret"], "content": "secret", "usage": { "a": { "n": 1, "s": "secret" } } }),
+                json!("b"),
+                json!({ "status": [], "content": "b", "usage": { "a": { "n": 1, "s": "" } } }),
+            ),
+            (
+                json!({ "gitDiff": "secret", "file": { "content": "secret", "other": "secret" } }),
+                json!("b"),
+                json!({ "gitDiff": "", "file": { "content": "b", "other": "" } }),
+            ),
+            (
                 json!([{ "type": "text", "text": "secret" }]),
                 json!("b"),
                 json!([{ "type": "text", "text": "b" }]),
@@ -189,9 +227,12 @@ mod tests {
         ] {
             assert_eq!(shaped(&original, &result), Some(expected), "{original}");
         }
-        for original in
-            [json!({ "unknown": "secret" }), json!(1), json!({ "file": { "base64": "" } })]
-        {
+        for original in [
+            json!({ "unknown": "secret" }),
+            json!(1),
+            json!({ "file": { "base64": "" } }),
+            json!({ "stdout": "", "unknown": { "text": "secret" } }),
+        ] {
             assert_eq!(shaped(&original, &json!("b")), None, "{original}");
         }
         assert_eq!(shaped(&json!({ "stdout": "", "stderr": "" }), &json!({ "stdout": "" })), None);

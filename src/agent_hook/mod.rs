@@ -62,11 +62,18 @@ impl Agent {
     /// The agent that tells things so. Where two would, it is the one whose answer both understand.
     pub fn of(told: &Value) -> Self {
         let event = told.get("hook_event_name").and_then(Value::as_str).unwrap_or_default();
-        if gemini::is_its(event) || told.get("timestamp").is_some() {
+        let knows = |agent: Self| agent.events().iter().any(|(name, _)| *name == event);
+        let is_anothers = !knows(Self::Gemini) && (knows(Self::ClaudeCode) || knows(Self::Codex));
+        if gemini::is_its(event) || (told.get("timestamp").is_some() && !is_anothers) {
             return Self::Gemini;
         }
         // Codex adds the turn to the form that it shares with Claude Code.
         if told.get("turn_id").is_some() { Self::Codex } else { Self::ClaudeCode }
+    }
+
+    /// Whether it tells of a call that is about to run by an event of that name.
+    fn guards_calls_at(self, event: &str) -> bool {
+        self.events().contains(&(event, Happening::BeforeCall))
     }
 
     /// The agent's events that features can hook, each with what happens at it.

@@ -63,6 +63,13 @@ impl Told {
         let agent = agent.unwrap_or_else(|| Agent::of(&value));
         let known = agent.events().iter().find(|(name, _)| *name == event);
         let happening = known.map(|(_, happening)| *happening);
+        if happening.is_none()
+            && let Some(other) = Agent::ALL.into_iter().find(|other| other.guards_calls_at(&event))
+        {
+            // Whoever tells it waits for word of a call.
+            let (agent, other) = (agent.title(), other.title());
+            return Err(misunderstood(&format!("{agent} has no `{event}`, {other} has")));
+        }
         Ok(Self { agent, event, happening, value })
     }
 

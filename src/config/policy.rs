@@ -177,6 +177,9 @@ impl Policy {
         features: impl IntoIterator<Item = &'a Subject>,
     ) -> (HostPolicy, Vec<Stale>) {
         let mut policy = HostPolicy::new();
+        for root in &self.trusted {
+            policy = policy.trust_project(root.clone());
+        }
         let mut stale = Vec::new();
         let mut entries: HashMap<_, Vec<_>> = HashMap::new();
         for entry in &self.entries {

@@ -27,7 +27,7 @@ use super::transaction::{Detached, Transaction};
 use crate::diagnostic::Diagnostic;
 use crate::limit::{Limit, Limits};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -208,6 +208,7 @@ pub struct Catalog {
     tools: Vec<InstalledTool>,
     by_name: HashMap<String, usize>,
     hooks: [Vec<InstalledHook>; HookPoint::ALL.len()],
+    lost: BTreeMap<HookPoint, Diagnostic>,
     reports: Vec<FeatureInstallReport>,
     diagnostics: Vec<Diagnostic>,
     limits: Arc<Limits>,
@@ -235,6 +236,24 @@ impl Catalog {
         &self.hooks[point as usize][index]
     }
 
+    /// The same catalog, of which is known that guards are missing: at each of these points, why nobody can
+    /// tell what they would have said. Whatever passes such a point is kept back.
+    #[must_use]
+    pub fn with_lost(mut self, lost: BTreeMap<HookPoint, Diagnostic>) -> Self {
+        self.lost = lost;
+        self
+    }
+
+    /// Why a guard of `point` cannot be asked, where one is missing.
+    pub fn lost(&self, point: HookPoint) -> Option<&Diagnostic> {
+        self.lost.get(&point)
+    }
+
+    /// Whether a hook listens at `point`, or is missing there.
+    pub(crate) fn is_guarded(&self, point: HookPoint) -> bool {
+        self.hooks(point).len() > 0 || self.lost(point).is_some()
+    }
+
     /// The features that run, by id.
     pub fn features(&self) -> impl ExactSizeIterator<Item = &InstalledFeature> {
         self.features.iter().map(Arc::as_ref)
@@ -260,7 +279,7 @@ impl Catalog {
         &self.in_flight
     }
 
-    /// The catalog of a sub-pod: no tool and no grant more than here, and every hook. A tool whose
+    /// The catalog of a sub-pod: no tool and no grant more than here, and every hook, missing ones too. A tool whose
     /// required grants are gone is left out, and so is one that cannot do with fewer than it has. Features
     /// are listed with all that they were granted, for their hooks have it here as well.
     pub(crate) fn narrowed(&self, to: &Narrowing) -> Self {
@@ -291,6 +310,7 @@ impl Catalog {
             by_name: tools.iter().enumerate().map(|(index, tool)| (name(tool), index)).collect(),
             tools,
             hooks: self.hooks.clone(),
+            lost: self.lost.clone(),
             reports: self.reports.clone(),
             diagnostics: self.diagnostics.clone(),
             limits: self.limits.clone(),
@@ -409,6 +429,7 @@ impl CatalogParts {
             tools: self.tools,
             by_name,
             hooks,
+            lost: BTreeMap::new(),
             reports: self.reports,
             diagnostics: self.diagnostics,
             limits: self.limits,

@@ -11,6 +11,7 @@ use super::report::CapabilityDenial;
 use crate::diagnostic::shell_word;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// What one feature was granted. Only the planner makes one that holds anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -89,6 +90,7 @@ pub enum Verdict {
 pub struct HostPolicy {
     granted: BTreeMap<FeatureId, BTreeSet<Capability>>,
     trusted: BTreeSet<FeatureId>,
+    folders: BTreeSet<PathBuf>,
     disabled: BTreeSet<FeatureId>,
 }
 
@@ -119,6 +121,19 @@ impl HostPolicy {
     pub fn trust(mut self, feature: FeatureId) -> Self {
         self.trusted.insert(feature);
         self
+    }
+
+    /// Trusts what lies in the project at `root`, as far as it is not known which features those are:
+    /// where one cannot be read.
+    #[must_use]
+    pub fn trust_project(mut self, root: PathBuf) -> Self {
+        self.folders.insert(root);
+        self
+    }
+
+    /// Whether the project at `root` is trusted.
+    pub fn is_project_trusted(&self, root: &Path) -> bool {
+        self.folders.contains(root)
     }
 
     /// Switches `feature` off.

@@ -55,6 +55,11 @@ impl HookPoint {
         matches!(self, Self::PreToolCall | Self::PostToolCall)
     }
 
+    /// Whether something is kept back where a hook fails, so that one that is missing does so as well.
+    pub fn is_guard(self) -> bool {
+        matches!(self, Self::PreRequest | Self::PreToolCall | Self::PostToolCall)
+    }
+
     /// What becomes of the event when the hook itself fails, in words.
     pub fn when_it_fails(self) -> &'static str {
         match self {

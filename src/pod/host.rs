@@ -545,7 +545,7 @@ impl Pod {
                 return with_notices(outcome, notices);
             }
         };
-        let has_listener = current.catalog.hooks(HookPoint::PostToolCall).len() > 0;
+        let has_listener = current.catalog.is_guarded(HookPoint::PostToolCall);
         let arguments = has_listener.then(|| ready.arguments().as_map().clone());
         let hook_options = has_listener
             .then(|| CallOptions { transaction: Arc::new(Detached), ..options.clone() });

@@ -3,6 +3,7 @@
 //! A feature that is broken stands beside those that are not; what is wrong with it is kept for
 //! whoever shows it. Nothing here prints.
 
+mod lost;
 pub mod place;
 #[cfg(feature = "reload")]
 pub mod reload;
@@ -304,10 +305,11 @@ impl Workspace {
     }
 
     /// Installs what can be installed under a policy. Calls are counted on where the catalog that
-    /// stood `before` counts them.
+    /// stood `before` counts them. Where a guard is broken or was refused, the catalog knows that it is missing.
     pub fn install(&self, policy: HostPolicy, before: Option<&Catalog>) -> Catalog {
-        let mut builder =
-            FeatureRegistryBuilder::new(policy).limits(self.limits.clone()).sink(self.bus.sink());
+        let mut builder = FeatureRegistryBuilder::new(policy.clone())
+            .limits(self.limits.clone())
+            .sink(self.bus.sink());
         if let Some(before) = before {
             builder = builder.in_flight(before.in_flight().clone());
         }
@@ -317,7 +319,9 @@ impl Workspace {
         for Companion { id, module, limits, .. } in self.companions_now() {
             builder = builder.shared_module(module).limits_of(id, limits);
         }
-        builder.plan().into_catalog()
+        let catalog = builder.plan().into_catalog();
+        let lost = self.lost(&policy, &catalog);
+        catalog.with_lost(lost)
     }
 
     fn companions_now(&self) -> Vec<Companion> {

@@ -483,7 +483,16 @@ impl Listening {
         let (features, mut changes) = self.read(locations, changed, is_policy);
         let is_new = changes.iter().any(|change| change.what.is_installed());
         let has_others = std::mem::take(&mut self.has_others);
-        let must_swap = is_policy || is_new || has_others || self.is_behind;
+        // A guard that is broken and was never good is missing from now on, or no longer.
+        let is_guarded_otherwise = {
+            let lost = |features: &[Arc<ReadFeature>]| -> Vec<_> {
+                let each = features.iter().map(|read| (read.lost_points(), Arc::clone(read)));
+                let lost = each.filter(|(points, _)| !points.is_empty());
+                lost.map(|(points, read)| (points, read.path(), read.diagnostics.clone())).collect()
+            };
+            lost(&features) != lost(&self.reloader.workspace.features)
+        };
+        let must_swap = is_policy || is_new || has_others || is_guarded_otherwise || self.is_behind;
         if is_new {
             self.reloader.workspace.subjects = super::subjects(&features, &mut around);
         }

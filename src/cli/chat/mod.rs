@@ -211,16 +211,21 @@ fn no_model() -> Diagnostic {
 }
 
 fn prompt(text: &str) -> Result<String, Box<Diagnostic>> {
-    if text != "-" {
-        return Ok(text.to_owned());
+    let mut given = text.to_owned();
+    if text == "-" {
+        given.clear();
+        let read = std::io::stdin().lock().take(MOST_PROMPT + 1).read_to_string(&mut given);
+        read.map_err(|reason| usage(format!("standard input cannot be read: {reason}")))?;
     }
-    let mut text = String::new();
-    let read = std::io::stdin().lock().take(MOST_PROMPT + 1).read_to_string(&mut text);
-    read.map_err(|reason| usage(format!("standard input cannot be read: {reason}")))?;
-    if text.len() as u64 > MOST_PROMPT {
+    if given.len() as u64 > MOST_PROMPT {
         return Err(usage(format!("the prompt is longer than {MOST_PROMPT} bytes")).into());
     }
-    Ok(text)
+    if given.trim().is_empty() {
+        return Err(usage("the prompt is empty")
+            .help("write what the model is asked after `-p`, or leave `-p` out and type it")
+            .into());
+    }
+    Ok(given)
 }
 
 /// What the model is told before everything else, and where that comes from.

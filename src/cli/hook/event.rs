@@ -1,22 +1,19 @@
 //! One event of an agent: read from standard input, put to the hooks, answered on standard output.
 //!
 //! An agent waits for this at every step, so nothing is read, opened or compiled here that the event does
-//! not need. Whatever goes wrong denies a call that is about to run, and says why; everything else goes on,
-//! and the person is told.
+//! not need. Whatever goes wrong denies a call that is about to run, stops a prompt and withholds a result that
+//! a hook would perhaps have been asked about, and says why; everything else goes on, and the person is told.
 
 use super::EventArguments;
 use crate::agent_hook::{self, Again, Answer, Happening, Told, Verdict};
-use crate::cli::exit::is_denial;
 use crate::cli::output::Output;
 use crate::cli::{Exit, usage, workspace};
 use crate::config::Folders;
-use crate::config::policy::Policy;
 use crate::diagnostic::Diagnostic;
 use crate::feature::catalog::Catalog;
 use crate::feature::hook::HookPoint;
-use crate::feature::id::FeatureSource;
 use crate::feature::permission::{Permission, Permissions};
-use crate::feature::report::{ContributionName, FeatureState};
+use crate::feature::report::ContributionName;
 use crate::workspace::{ReadFeature, Workspace};
 use std::io::{IsTerminal, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -113,12 +110,19 @@ fn judge(told: &Told, paths: &[PathBuf], output: &mut Output) -> Result<Answer, 
     };
     let points = happening.points();
     features.keep(|descriptor| descriptor.hooks.iter().any(|hook| points.contains(&hook.point)));
+    let is_heard_of =
+        |read: &ReadFeature| !read.is_broken() || points.iter().any(|point| read.may_hook(*point));
+    if matches!(happening, Happening::Request | Happening::AfterCall)
+        && !features.features.iter().any(|read| is_heard_of(read))
+    {
+        // Nobody listens, whatever else is wrong; before a call there are rules as well, and the end of a turn
+        // is kept back by nothing.
+        return Ok(Answer::new(Verdict::Proceed));
+    }
     let (policy, _) = features.policy(&folders).map_err(|error| error.diagnostic())?;
     let catalog = features.install(policy, None);
-    if happening == Happening::BeforeCall
-        && let Some(problem) = broken_guard(&features, &catalog, &folders)?
-    {
-        return Err(problem.into());
+    if let Some(problem) = points.iter().find_map(|point| catalog.lost(*point)) {
+        return Err(problem.clone().into());
     }
     let (permissions, _) = features.permissions(Some(&folders))?;
     if !is_heard(told, happening, &catalog, &permissions) {
@@ -144,7 +148,11 @@ fn is_heard(
         Happening::BeforeCall | Happening::AfterCall => match told.call() {
             Ok(call) => Some(call),
             // What cannot be understood is told where it is put to the hooks.
-            Err(_) => return true,
+            Err(_) => {
+                let is_hooked = |point: &HookPoint| catalog.hooks(*point).len() > 0;
+                return happening == Happening::BeforeCall
+                    || happening.points().iter().any(is_hooked);
+            }
         },
         _ => None,
     };
@@ -159,41 +167,6 @@ fn is_heard(
             let ruling = permissions.decide(&event.tool, false, &event.args);
             ruling.permission != Permission::Allow
         })
-}
-
-/// A guard that should be there and is not: it cannot be read, or was refused. What is merely not granted
-/// is the user's choice, and a project that is not trusted guards nothing.
-fn broken_guard(
-    features: &Workspace,
-    catalog: &Catalog,
-    folders: &Folders,
-) -> Result<Option<Diagnostic>, Box<Diagnostic>> {
-    let is_lost = |state| matches!(state, FeatureState::Refused | FeatureState::Failed);
-    let reports = || catalog.reports().iter().filter(|report| is_lost(report.state));
-    let broken = || {
-        let all = features.features.iter().map(AsRef::as_ref);
-        all.filter(|read: &&ReadFeature| read.is_broken() && read.may_hook(HookPoint::PreToolCall))
-    };
-    if broken().next().is_none() && reports().next().is_none() {
-        return Ok(None);
-    }
-    let policy = Policy::load(&folders.config).map_err(|error| error.diagnostic())?;
-    let counts = |read: &ReadFeature| {
-        read.location.source != FeatureSource::Project || policy.is_trusted(&read.location.root())
-    };
-    if let Some(read) = broken().find(|read| counts(read)) {
-        let why = read.errors().next().map_or_else(String::new, ToString::to_string);
-        let message = format!("`{}` is broken and perhaps guards calls: {why}", read.path());
-        let help = format!("mend it (`peasy check {0}` shows how), or move it away", read.path());
-        return Ok(Some(Diagnostic::operator("hook/broken", message).help(help)));
-    }
-    let refused = reports().find(|report| features.feature(&report.feature).is_some_and(counts));
-    Ok(refused.map(|report| {
-        let why = report.problems().find(|problem| problem.is_error() && !is_denial(problem));
-        let why = why.map_or_else(String::new, ToString::to_string);
-        let message = format!("`{}` guards calls and was refused: {why}", report.feature);
-        Diagnostic::operator("hook/broken", message).help("`peasy list` shows what was refused")
-    }))
 }
 
 /// What the person should know when a session begins: guards that do not run.

@@ -5,11 +5,11 @@
 
 use super::fault::{Fault, words};
 use super::line::Line;
-use super::redact::Redactor;
 use super::wire::{self, Said};
 use crate::feature::call::Cancel;
 use crate::feature::event::{EventBody, FeatureEvent, Level, Sink};
 use crate::feature::id::FeatureId;
+use crate::feature::redact::Redactor;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,7 +116,7 @@ impl Inbox {
 
     /// A text without the secrets that the server was given.
     pub fn clean(&self, text: &str) -> String {
-        self.redactor.clean(text).into_owned()
+        self.redactor.clean_text(text)
     }
 
     /// Opens a request.
@@ -213,16 +213,38 @@ impl Inbox {
                     self.fail(id, Fault::TooLarge(self.most_bytes));
                     return Ok(None);
                 }
-                self.refuse(&text(&head), "")
+                self.refuse(&self.clean(&text(&head)), "")
             }
             Line::Whole(bytes) => {
                 // Bytes that are no text are replaced, so that the rest of the answer is not lost.
                 let line = String::from_utf8_lossy(&bytes);
-                let line = self.redactor.clean(line.trim());
-                match wire::read(&line) {
-                    Some(said) => Ok(self.hear(said)),
-                    None => self.refuse(&line, &line),
+                match wire::read(line.trim()) {
+                    Some(said) => Ok(self.hear(self.cleaned(said))),
+                    None => {
+                        let line = self.clean(line.trim());
+                        self.refuse(&line, &line)
+                    }
                 }
+            }
+        }
+    }
+
+    /// What was said without the secrets that the server was given, whichever way it wrote them: once it is
+    /// read, no escape hides one.
+    fn cleaned(&self, said: Said) -> Said {
+        let redactor = &self.redactor;
+        if redactor.forms() == 0 {
+            return said;
+        }
+        match said {
+            Said::Answer(id, Ok(result)) => Said::Answer(id, Ok(redactor.clean_value(result))),
+            Said::Answer(id, Err((code, message))) => {
+                Said::Answer(id, Err((code, redactor.clean_text(&message))))
+            }
+            // It gets its own id back.
+            Said::Request(id, method) => Said::Request(id, redactor.clean_text(&method)),
+            Said::Notification(method, parameters) => {
+                Said::Notification(method, redactor.clean_value(parameters))
             }
         }
     }
@@ -353,5 +375,44 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.inbox.state().waiting.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    struct Deaf;
+
+    impl Listener for Deaf {
+        fn tools_changed(&self) {}
+        fn closed(&self) {}
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_however_the_server_writes_it() {
+        let mut redactor = Redactor::default();
+        redactor.add(&"key".parse().expect("a name"), "abc/def&ghi\"jkl");
+        let inbox = Inbox::new(10_000, redactor, Arc::new(Deaf));
+        for written in [
+            r#"abc/def&ghi\"jkl"#,
+            r#"abc\/def&ghi\"jkl"#,
+            r#"\u0061bc/def\u0026ghi\u0022jkl"#,
+            "abc%2Fdef%26ghi%22jkl",
+            "YWJjL2RlZiZnaGkiamts",
+        ] {
+            let waiting = inbox.open(None).expect("it is open");
+            let line = format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{{"t":"a {written}"}}}}"#,
+                waiting.id
+            );
+            assert_eq!(inbox.take(Line::Whole(line.into_bytes())), Ok(None));
+            let answer = waiting.wait(Instant::now(), &Cancel::default());
+            assert_eq!(answer.ok(), Some(json!({ "t": "a [secret key]" })), "{written}");
+        }
+        let garbage = br#"it is abc/def&ghi"jkl"#.to_vec();
+        assert_eq!(inbox.take(Line::Whole(garbage)), Ok(None));
+        assert_eq!(inbox.oddities().1.as_deref(), Some("it is [secret key]"));
     }
 }

@@ -17,7 +17,6 @@ mod offer;
 mod outcome;
 #[cfg(unix)]
 mod process;
-mod redact;
 mod schema;
 mod server;
 #[cfg(all(test, unix))]

@@ -365,6 +365,11 @@ impl Output {
         turn.over.is_none().then_some(turn)
     }
 
+    /// Waits until whoever has the turn is done with it.
+    fn wait_for_turn(&self) {
+        drop(self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Why there is nothing more to read, once that is so.
     fn over(&self) -> Option<String> {
         match self.turn.try_lock() {
@@ -421,7 +426,11 @@ impl Reading {
                 break how;
             }
             let (has_output, has_complaint) = self.wait();
-            if has_output && let Some(mut turn) = self.output.turn() {
+            if has_output {
+                let Some(mut turn) = self.output.turn() else {
+                    self.output.wait_for_turn();
+                    continue;
+                };
                 turn.read(&self.output.pipe, Duration::ZERO, &self.inbox, |reply| {
                     if let Some(process) = self.process.upgrade() {
                         let _ = process.send(None, reply, Instant::now() + REPLY);

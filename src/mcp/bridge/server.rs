@@ -8,11 +8,11 @@ use super::client::Client;
 use super::fault::{Fault, words};
 use super::inbox::{Inbox, Listener, Live};
 use super::offer::Offer;
-use super::redact::Redactor;
 use super::{BridgeOptions, Lifecycle, Pace, ServerStatus};
 use crate::config::server::{McpServer, Reach, Spelled};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::call::Cancel;
+use crate::feature::redact::Redactor;
 use serde_json::{Map, Value};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -432,7 +432,7 @@ impl Server {
             };
             let secret = secrets.read(name, until).map_err(|error| error.diagnostic())?;
             text.push_str(secret.expose());
-            redactor.add(name.clone(), secret);
+            redactor.add(name, secret.expose());
         }
         Ok(text)
     }

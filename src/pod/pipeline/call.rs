@@ -58,15 +58,18 @@ pub(in crate::pod) fn before(
     let point = HookPoint::PreToolCall;
     let tool = ready.tool();
     let wanted = wanting(&current.catalog, point, |hook| wants(hook, tool));
-    if wanted.is_empty() {
+    let lost = current.catalog.lost(point);
+    if wanted.is_empty() && lost.is_none() {
         return Ok((Before::Run(None), Vec::new()));
     }
     let round = Round::new(shared, current, call.to_owned(), point, options.clone());
     let first = Told::new(shared, event_of(tool, ready.arguments().as_map()).to_value())?;
     let callee = Installed::new(tool);
     let permissions = Arc::clone(gate.permissions());
-    let Walked { composed, arguments, failed } =
-        Walk::new(round.clone(), callee, permissions, first.clone(), wanted).run();
+    let Walked { composed, arguments, failed } = match lost {
+        Some(problem) => Walked::failed(problem.clone().into()),
+        None => Walk::new(round.clone(), callee, permissions, first.clone(), wanted).run(),
+    };
     let mut notices = round.notices();
     let mut consents = Vec::new();
     let verdict = match (failed, composed) {
@@ -151,7 +154,7 @@ pub(in crate::pod) fn after(
     let Ok(result) = &outcome.result else { return };
     let form = outcome.form;
     let wanted = wanting(&current.catalog, point, |hook| wants(hook, tool));
-    if wanted.is_empty() {
+    if wanted.is_empty() && current.catalog.lost(point).is_none() {
         return;
     }
     let mut event = event_of(tool, arguments);
@@ -194,8 +197,12 @@ pub(super) fn replaced(
     let first = Told::new(&round.shared, event.to_value())?;
     let (inner, tool, told) = (round.clone(), callee.name().to_owned(), first.clone());
     let asked = wanted.clone();
-    let walked = round
-        .on_one_thread(&wanted, move || replacements(&inner, &callee, &asked, event, told, form));
+    let walked = match round.catalog().lost(round.point) {
+        Some(problem) => Err(problem.clone()),
+        None => round.on_one_thread(&wanted, move || {
+            replacements(&inner, &callee, &asked, event, told, form)
+        }),
+    };
     let replaced = walked.unwrap_or_else(|problem| Err(withheld_by_host(&tool, problem)));
     let mut notices = round.notices();
     if let Ok(Some((feature, ..))) = &replaced {

@@ -113,7 +113,8 @@ pub(in crate::pod) fn judge(
         Err(error) => return Judged::unrecorded(&error),
     }
     let wanted = listeners(current, HookPoint::PreToolCall, call.event());
-    if wanted.is_empty() {
+    let lost = current.catalog.lost(HookPoint::PreToolCall);
+    if wanted.is_empty() && lost.is_none() {
         let verdict = verdict(Composed::default(), questions);
         return Judged { verdict, arguments: None, heard: Heard::default() };
     }
@@ -122,9 +123,11 @@ pub(in crate::pod) fn judge(
         Ok(first) => first,
         Err(error) => return Judged::unrecorded(&error),
     };
-    let walk =
-        Walk::new(round.clone(), call.clone(), Arc::clone(&permissions), first.clone(), wanted);
-    let Walked { composed, arguments, failed } = walk.run();
+    let rules = Arc::clone(&permissions);
+    let Walked { composed, arguments, failed } = match lost {
+        Some(problem) => Walked::failed(problem.clone().into()),
+        None => Walk::new(round.clone(), call.clone(), rules, first.clone(), wanted).run(),
+    };
     let mut judged = match failed {
         Some(failure) => Judged {
             verdict: CallVerdict::Deny { reason: failure.to_string() },
@@ -168,7 +171,10 @@ fn ruled(
     let ruling: Ruling<'_> = permissions.decide(tool, false, arguments);
     let ruled = match ruling.permission {
         Permission::Allow => return Ok(None),
-        Permission::Ask => Ruled::Ask(question(tool, arguments)),
+        Permission::Ask => match question(tool, arguments) {
+            Ok(question) => Ruled::Ask(question),
+            Err(problem) => Ruled::Deny(problem.message),
+        },
         Permission::Deny => Ruled::Deny(denied(tool, &ruling).message),
     };
     shared.log.append(&Entry::Permission {
@@ -223,7 +229,7 @@ pub(in crate::pod) fn judge_result(
     let point = HookPoint::PostToolCall;
     let event = call.event().clone();
     let wanted = listeners(current, point, &event);
-    if wanted.is_empty() {
+    if wanted.is_empty() && current.catalog.lost(point).is_none() {
         return (ResultVerdict::Stands, Heard::default());
     }
     let round = Round::new(shared, current, shared.log.next_call(), point, options);

@@ -709,3 +709,32 @@ fn a_cancelled_call_is_cancelled_and_not_denied() {
     let outcome = world.pod.call("t", json!({ "n": 1 }), options);
     assert_eq!((code(&outcome), world.runs()), ("call/cancelled".into(), 0));
 }
+
+#[test]
+fn a_guard_that_is_missing_keeps_back_what_it_would_have_seen() {
+    let world = World::new(vec![]);
+    let lost = |point: HookPoint| {
+        let why = Diagnostic::operator("hook/broken", "`guard.rhai` is broken");
+        let catalog = catalog(vec![counting(&world.runs)], Limits::default());
+        world.pod.swap(Arc::new(catalog.with_lost([(point, why)].into())), Default::default())
+    };
+    let code = |outcome: Outcome| outcome.result.expect_err("it is kept back").diagnostics;
+    let proceeds = || {
+        let asked = world.pod.pre_request(&PreRequest::default(), CallOptions::default());
+        asked.0 == RequestVerdict::Proceed
+    };
+
+    lost(HookPoint::PreToolCall).expect("a log");
+    assert_eq!(code(world.call(1, &[]))[0].code, "hook/broken");
+    assert_eq!(world.runs.load(Ordering::Relaxed), 0, "it did not run");
+    assert!(proceeds());
+
+    lost(HookPoint::PostToolCall).expect("a log");
+    let withheld = code(world.call(1, &[]));
+    assert_eq!((&*withheld[0].code, &*withheld[1].code), ("hook/withheld", "hook/broken"));
+    assert_eq!(world.runs.load(Ordering::Relaxed), 1, "what it did stands");
+
+    lost(HookPoint::PreRequest).expect("a log");
+    assert!(world.call(1, &[]).result.is_ok());
+    assert!(!proceeds());
+}

@@ -63,6 +63,9 @@ fn ask(
     options: CallOptions,
     enough: fn(&Result<Decision, Failure>) -> bool,
 ) -> Option<Result<Asked, Diagnostic>> {
+    if let Some(problem) = current.catalog.lost(point) {
+        return Some(Err(problem.clone()));
+    }
     let wanted = wanting(&current.catalog, point, |_| true);
     if wanted.is_empty() {
         return None;

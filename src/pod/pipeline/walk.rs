@@ -40,6 +40,13 @@ pub(super) struct Walked<A> {
     pub failed: Option<Failure>,
 }
 
+impl<A> Walked<A> {
+    /// A call that must not run, whatever hooks would have decided.
+    pub fn failed(failure: Failure) -> Self {
+        Self { composed: Composed::default(), arguments: None, failed: Some(failure) }
+    }
+}
+
 impl<C: Callee> Walk<C> {
     pub fn new(
         round: Round,
@@ -57,7 +64,7 @@ impl<C: Callee> Walk<C> {
         let (round, wanted) = (self.round.clone(), self.wanted.clone());
         let name = self.callee.name().to_owned();
         let walked = round.on_one_thread(&wanted, move || self.all());
-        walked.unwrap_or_else(|problem| failed(lost(&name, problem)))
+        walked.unwrap_or_else(|problem| Walked::failed(lost(&name, problem)))
     }
 
     fn all(mut self) -> Walked<C::Arguments> {
@@ -68,11 +75,11 @@ impl<C: Callee> Walk<C> {
                 Ok(Next::Settled) => return self.walked(),
                 Ok(Next::Rewrite(arguments)) => {
                     if let Err(failure) = self.rewrite(place, arguments) {
-                        return failed(failure);
+                        return Walked::failed(failure);
                     }
                     rewritten_at = Some(place);
                 }
-                Err(failure) => return failed(failure),
+                Err(failure) => return Walked::failed(failure),
             }
         }
         // Those that came before saw other arguments than those that would run.
@@ -83,10 +90,10 @@ impl<C: Callee> Walk<C> {
                 Ok(Next::Rewrite(arguments)) => {
                     let stands = self.arguments.as_ref().map(C::as_map);
                     if arguments.as_object() != stands {
-                        return failed(self.refuse(place, conflict().into()));
+                        return Walked::failed(self.refuse(place, conflict().into()));
                     }
                 }
-                Err(failure) => return failed(failure),
+                Err(failure) => return Walked::failed(failure),
             }
         }
         self.walked()
@@ -162,10 +169,6 @@ impl<C: Callee> Walk<C> {
         }
         Walked { composed, arguments: self.arguments, failed: None }
     }
-}
-
-fn failed<A>(failure: Failure) -> Walked<A> {
-    Walked { composed: Composed::default(), arguments: None, failed: Some(failure) }
 }
 
 fn conflict() -> Diagnostic {
