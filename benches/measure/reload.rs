@@ -67,9 +67,10 @@ pub fn take(report: &mut Report) -> Result<()> {
         Some(peer) => {
             let shown = Spread::of(peer.times.clone());
             let beside = format!(
-                "{} saves, {} lost, tools {}",
+                "{} saves, {} lost, {} refused, tools {}",
                 peer.times.len(),
                 peer.lost,
+                peer.refused,
                 if peer.is_kept { "kept on a broken save" } else { "lost on a broken save" }
             );
             report.time("the peer: the same", shown, &beside, Target::None);
@@ -187,12 +188,17 @@ impl Session {
         });
         let (id, call, asked, lost, refused) = Default::default();
         let mut session = Self { child, lines, era, id, call, asked, lost, refused };
-        if era == Era::Handshake {
-            let id = session.send("initialize", handshake())?;
-            session.answer(id, PATIENCE)?;
-            session.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)?;
-        }
+        session.shake_hands()?;
         Ok(session)
+    }
+
+    fn shake_hands(&mut self) -> Result<()> {
+        if self.era == Era::Handshake {
+            let id = self.send("initialize", handshake())?;
+            self.answer(id, PATIENCE)?;
+            self.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, line: &str) -> Result<()> {
@@ -252,6 +258,11 @@ impl Session {
         }
         let id = self.send("tools/list", json!({}))?;
         let answer = self.answer(id, LOST)?;
+        if answer.as_ref().is_some_and(|answer| answer["error"].is_object()) {
+            // A peer that was started again knows nothing of the session. No client would do this for it.
+            self.call = None;
+            self.shake_hands()?;
+        }
         Ok(answer.is_some_and(|answer| answer["result"]["tools"].to_string().contains(words)))
     }
 
