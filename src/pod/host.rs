@@ -842,14 +842,19 @@ impl PodTransaction {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `act` at the store, which the first of them locks.
+    /// Lets `act` at the store, which the first of them locks, and notes what came of it.
     fn with_store<T>(
         &self,
         act: impl FnOnce(&mut Lease) -> Result<T, StoreError>,
+        note: impl FnOnce(&mut Journal, &Result<T, Diagnostic>),
     ) -> Result<T, Diagnostic> {
         let mut state = self.state();
-        let lease = state.lease(&self.shared.stores).map_err(|error| error.diagnostic())?;
-        act(lease).map_err(|error| lease.examined(error).diagnostic())
+        let done = match state.lease(&self.shared.stores) {
+            Ok(lease) => act(lease).map_err(|error| lease.examined(error).diagnostic()),
+            Err(error) => Err(error.diagnostic()),
+        };
+        note(&mut state.journal, &done);
+        done
     }
 
     /// Records a call that failed.
@@ -1022,27 +1027,22 @@ impl Transaction for PodTransaction {
     }
 
     fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic> {
-        let read = self.with_store(|lease| lease.get(key));
-        self.state().journal.read(key, &read);
-        read
+        self.with_store(|lease| lease.get(key), |journal, read| journal.read(key, read))
     }
 
     fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
-        let set = self.with_store(|lease| lease.set(key, value));
-        self.state().journal.set(key, value, &set);
-        set
+        self.with_store(|lease| lease.set(key, value), |journal, set| journal.set(key, value, set))
     }
 
     fn store_delete(&self, key: &str) -> Result<bool, Diagnostic> {
-        let deleted = self.with_store(|lease| lease.delete(key));
-        self.state().journal.deleted(key, &deleted);
-        deleted
+        self.with_store(|lease| lease.delete(key), |journal, deleted| journal.deleted(key, deleted))
     }
 
     fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
-        let keys = self.with_store(|lease| lease.keys(prefix, most));
-        self.state().journal.listed(prefix, most, &keys);
-        keys
+        self.with_store(
+            |lease| lease.keys(prefix, most),
+            |journal, keys| journal.listed(prefix, most, keys),
+        )
     }
 
     fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
