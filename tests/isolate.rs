@@ -439,7 +439,9 @@ fn a_server_outlives_its_processes_and_they_end_with_it() {
         assert_eq!(server.text_of("good"), Some((2 * n + 1).to_string()));
         let before = children(server.child.id());
         assert_eq!(server.text_of("good"), Some((2 * n + 2).to_string()));
-        assert_eq!(children(server.child.id()), before, "a process is used again");
+        // One that answered may not be back yet when the next call comes; then there are two.
+        let after = children(server.child.id());
+        assert!(before.iter().all(|one| after.contains(one)), "a process is used again");
         let died = server.call("bad");
         assert_eq!(died["isError"], json!(true), "{died}");
     }

@@ -146,7 +146,9 @@ fn imports_folders_and_links_are_followed() {
     assert!(client.tools().is_empty(), "it lacks a file");
     for value in ["1", "2"] {
         user.write("one/part.rhai", &format!("fn give() {{ {value} }}"));
-        soon(&mut client, "the import", |client| client.text_of("one").as_deref() == Some(value));
+        soon(&mut client, &format!("the import {value}"), |client| {
+            client.text_of("one").as_deref() == Some(value)
+        });
     }
     // The whole folder is exchanged for another.
     let aside = user.0.path().join("aside");

@@ -267,13 +267,15 @@ impl Reloader {
         Ok(())
     }
 
-    /// Which of the files were written since the features were read, or a little before.
-    fn saved_since(&self, files: Vec<BTreeSet<PathBuf>>) -> Changed {
-        let is_new = |file: &PathBuf| {
-            let written = file.metadata().and_then(|about| about.modified());
+    /// Which of the files were written since the features were read, or a little before; and in which of
+    /// the folders something came or went, such as a file that a feature lacks.
+    fn saved_since(&self, files: Vec<BTreeSet<PathBuf>>, folders: &BTreeSet<PathBuf>) -> Changed {
+        let is_new = |path: &PathBuf| {
+            let written = path.metadata().and_then(|about| about.modified());
             written.is_ok_and(|written| written >= self.workspace.read_at)
         };
-        Changed::Paths(files.into_iter().flatten().filter(is_new).collect())
+        let paths = files.into_iter().flatten().chain(folders.iter().cloned());
+        Changed::Paths(paths.filter(is_new).collect())
     }
 
     /// What tells the user's policy from one that was written later.
@@ -415,7 +417,7 @@ impl Listening {
         let read_at = self.reloader.workspace.read_at;
         self.policy = self.reloader.policy_stamp().filter(|(written, _)| *written < read_at);
         // What was saved while the features were read and the log was opened was not heard of.
-        let mut changed = self.reloader.saved_since(files);
+        let mut changed = self.reloader.saved_since(files, &wanted.folders);
         let mut begun = begun;
         loop {
             // What happened in a folder before it was watched was not heard of: it is looked at again.
