@@ -234,20 +234,26 @@ fn the_key_of_the_settings_goes_to_the_provider_of_their_model_alone() {
     assert!(sent[1].contains("sk-of-anthropic"), "{}", sent[1]);
 }
 
-#[test]
-fn a_save_is_told_and_its_tools_are_there() {
-    let place = Place::new([]);
-    let mut command = place.command(&[]);
+/// Starts a chat in a pipe, with what waits for words of it on standard error.
+fn started(command: &mut Command) -> (Child, impl FnMut(&str) + use<>) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the command runs");
     let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
-    let mut wait = |wanted: &str| {
+    let wait = move |wanted: &str| {
         let mut line = String::new();
         while !line.contains(wanted) {
             line.clear();
             assert!(errors.read_line(&mut line).expect("text") > 0, "no `{wanted}`");
         }
     };
+    (child, wait)
+}
+
+#[test]
+fn a_save_is_told_and_its_tools_are_there() {
+    let place = Place::new([]);
+    let mut command = place.command(&[]);
+    let (mut child, mut wait) = started(&mut command);
     wait("with 2 tools");
     let more = format!("{FEATURE}\n/// One more.\n/// @tool\nfn shout() {{ \"!\" }}\n");
     let new = place.path().join("new");
@@ -346,16 +352,7 @@ fn a_server_that_is_late_holds_nobody_up_and_its_tools_come() {
     assert_eq!(added.code, Some(0), "{}", added.err);
     let mut command = place.command(&[]);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the command runs");
-    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
-    let mut wait = |wanted: &str| {
-        let mut line = String::new();
-        while !line.contains(wanted) {
-            line.clear();
-            assert!(errors.read_line(&mut line).expect("text") > 0, "no `{wanted}`");
-        }
-    };
+    let (mut child, mut wait) = started(&mut command);
     wait("the server `late` is not up yet");
     wait("with 2 tools");
     fs::write(place.path().join("gate"), "open\n").expect("the server waits for it");

@@ -207,9 +207,13 @@ fn not_found(
 ) -> Result<Exit, Box<Diagnostic>> {
     let broken: Vec<_> = workspace.features.iter().filter(|read| read.is_broken()).collect();
     let is_all = broken.len() == workspace.features.len();
-    let meant = |read: &&&Arc<ReadFeature>| is_all || is_named(read, &arguments.target);
-    let meant: Vec<_> = broken.iter().filter(meant).flat_map(|read| read.errors()).collect();
-    let Some(first) = meant.first() else {
+    let is_meant = |read: &&&Arc<ReadFeature>| is_all || is_named(read, &arguments.target);
+    let meant: Vec<_> = broken
+        .iter()
+        .filter(is_meant)
+        .flat_map(|read| read.errors().map(|problem| (problem, read.text_of(problem))))
+        .collect();
+    let Some((first, _)) = meant.first() else {
         return Err(match broken.len() {
             0 => problem,
             // Others than this are not what the person asked about.
@@ -222,10 +226,8 @@ fn not_found(
     if arguments.json {
         return Err((*first).clone().into());
     }
-    for read in broken.iter().filter(|read| is_all || is_named(read, &arguments.target)) {
-        for problem in read.errors() {
-            output.tell_picture(problem, read.text_of(problem).as_deref());
-        }
+    for (problem, text) in &meant {
+        output.tell_picture(problem, text.as_deref());
     }
     Ok(Exit::of(first))
 }

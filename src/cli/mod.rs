@@ -48,6 +48,7 @@ mod program;
 mod progress;
 mod reload;
 mod replace;
+mod scope;
 mod subject;
 mod workspace;
 

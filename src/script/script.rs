@@ -105,10 +105,9 @@ impl Script {
     where
         A: Fn() -> Option<Limit> + Copy + 'static,
     {
-        let abort: Abort = Rc::new(*abort);
-        let mut problems = Vec::new();
-        let loaded = source::load(path, limits.get(Limit::Source), &abort, &mut problems);
-        finish(loaded, source, known, limits, problems)
+        read_by(source, known, limits, abort, |most, abort, problems| {
+            source::load(path, most, abort, problems)
+        })
     }
 
     /// Reads a feature whose files were read before, as they were then.
@@ -122,10 +121,9 @@ impl Script {
     where
         A: Fn() -> Option<Limit> + Copy + 'static,
     {
-        let abort: Abort = Rc::new(*abort);
-        let mut problems = Vec::new();
-        let loaded = source::load_pinned(pinned, limits.get(Limit::Source), &abort, &mut problems);
-        finish(Some(loaded), of, known, limits, problems)
+        read_by(of, known, limits, abort, |most, abort, problems| {
+            Some(source::load_pinned(pinned, most, abort, problems))
+        })
     }
 
     /// Reads a text that lies in no file. It can import the embedded library alone.
@@ -140,12 +138,27 @@ impl Script {
     where
         A: Fn() -> Option<Limit> + Copy + 'static,
     {
-        let abort: Abort = Rc::new(*abort);
-        let mut problems = Vec::new();
-        let most = limits.get(Limit::Source);
-        let loaded = source::load_text(name, text, most, &abort, &mut problems);
-        finish(loaded, source, known, limits, problems)
+        read_by(source, known, limits, abort, |most, abort, problems| {
+            source::load_text(name, text, most, abort, problems)
+        })
     }
+}
+
+/// Reads what `load` brings, wherever that is from.
+fn read_by<A>(
+    source: FeatureSource,
+    known: &Known,
+    limits: &Limits,
+    abort: &A,
+    load: impl FnOnce(u64, &Abort, &mut Vec<Diagnostic>) -> Option<Loaded>,
+) -> ReadOutcome
+where
+    A: Fn() -> Option<Limit> + Copy + 'static,
+{
+    let abort: Abort = Rc::new(*abort);
+    let mut problems = Vec::new();
+    let loaded = load(limits.get(Limit::Source), &abort, &mut problems);
+    finish(loaded, source, known, limits, problems)
 }
 
 fn finish(

@@ -4,6 +4,7 @@
 //! Sources: the documentation of each client as of November 2026.
 
 use super::server::Server;
+use crate::cli::scope::Scope;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -24,15 +25,6 @@ pub(in crate::cli) enum ClientName {
     /// Visual Studio Code.
     #[value(name = "vscode")]
     VsCode,
-}
-
-/// For whom a server is written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Scope {
-    /// For all projects of this user.
-    User,
-    /// For one project, in its folder.
-    Project,
 }
 
 /// The language of a file of configuration.

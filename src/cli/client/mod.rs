@@ -8,12 +8,13 @@ mod known;
 mod server;
 mod toml;
 
-pub(super) use known::{ClientName, Scope};
+pub(super) use known::ClientName;
 pub(super) use server::Written;
 
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, count, paint, safe};
 use super::policy::LimitArguments;
 use super::replace::{read, replace};
+use super::scope::{Scope, ScopeArguments};
 #[cfg(feature = "bridge")]
 use super::servers::ServersCommand;
 use super::{Exit, usage, workspace};
@@ -62,15 +63,8 @@ struct PlaceArguments {
     /// Which client.
     #[arg(value_enum)]
     client: ClientName,
-    /// In the folder of this project, for whoever works in it.
-    #[arg(long, conflicts_with = "user")]
-    project: bool,
-    /// In your own configuration, for all your projects; so it is without either.
-    #[arg(long)]
-    user: bool,
-    /// Show what would change, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    scope: ScopeArguments,
 }
 
 #[derive(Debug, Args)]
@@ -151,7 +145,7 @@ struct Opened {
 
 impl PlaceArguments {
     fn scope(&self) -> Scope {
-        if self.project { Scope::Project } else { Scope::User }
+        self.scope.scope()
     }
 
     fn open(&self) -> Result<Opened, Box<Diagnostic>> {
@@ -162,7 +156,7 @@ impl PlaceArguments {
     fn words(&self) -> String {
         let client = self.client.to_possible_value();
         let client = client.as_ref().map_or("", |value| value.get_name());
-        format!("{client}{}", if self.project { " --project" } else { "" })
+        self.scope.words(client)
     }
 }
 
@@ -295,8 +289,8 @@ fn install(arguments: &InstallArguments, output: &mut Output) -> Result<Exit, Bo
     };
     let new =
         set(opened.text(), shape.keys, &name, &entry).map_err(|why| opened.malformed(&why))?;
-    opened.put(&new, place.dry_run, output)?;
-    if place.dry_run {
+    opened.put(&new, place.scope.dry_run, output)?;
+    if place.scope.dry_run {
         output.tell(paint(DIM, "nothing was changed; without `--dry-run` it is"));
         return Ok(Exit::Done);
     }
@@ -402,8 +396,8 @@ fn uninstall(arguments: &UninstallArguments, output: &mut Output) -> Result<Exit
         Format::Toml => toml::remove,
     };
     let new = remove(opened.text(), shape.keys, name).map_err(|why| opened.malformed(&why))?;
-    opened.put(new.as_deref().unwrap_or(opened.text()), place.dry_run, output)?;
-    if place.dry_run {
+    opened.put(new.as_deref().unwrap_or(opened.text()), place.scope.dry_run, output)?;
+    if place.scope.dry_run {
         output.tell(paint(DIM, "nothing was changed; without `--dry-run` it is"));
     } else {
         let title = opened.client.title;

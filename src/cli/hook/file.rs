@@ -7,18 +7,10 @@
 use crate::agent_hook::{Agent, Happening};
 use crate::cli::jsonc::{child, find, input, parse, written};
 use crate::cli::program;
+use crate::cli::scope::Scope;
 use jsonc_parser::cst::{CstNode, CstObject};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-/// For whom hooks are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// In all projects of this user.
-    User,
-    /// In one project.
-    Project,
-}
 
 /// The file of an agent; `None` where the environment names no home.
 pub(super) fn place(agent: Agent, scope: Scope, project: &Path) -> Option<PathBuf> {

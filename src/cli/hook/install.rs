@@ -1,11 +1,12 @@
 //! `peasy hook install` and `uninstall`: what an agent starts at its events is written into its
 //! configuration, and taken out again.
 
-use super::file::{self, Scope};
+use super::file;
 use crate::agent_hook::Agent;
 use crate::cli::output::{BOLD, DIM, GOOD, Output, paint, safe};
 use crate::cli::policy::LimitArguments;
 use crate::cli::replace::{read, replace};
+use crate::cli::scope::ScopeArguments;
 use crate::cli::{Exit, program, usage, workspace};
 use crate::diagnostic::{Diagnostic, shell_word};
 use crate::script::runtime::is_project_root;
@@ -17,15 +18,8 @@ struct PlaceArguments {
     /// Which agent.
     #[arg(value_enum)]
     agent: Agent,
-    /// For this project alone, in its folder.
-    #[arg(long, conflicts_with = "user")]
-    project: bool,
-    /// For all your projects, in your own configuration; so it is without either.
-    #[arg(long)]
-    user: bool,
-    /// Show what would change, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    scope: ScopeArguments,
 }
 
 #[derive(Debug, Args)]
@@ -64,11 +58,10 @@ const MARK: char = '\u{feff}';
 
 impl PlaceArguments {
     fn open(&self) -> Result<Opened, Box<Diagnostic>> {
-        let scope = if self.project { Scope::Project } else { Scope::User };
         let here = std::env::current_dir()
             .map_err(|reason| usage(format!("the current folder cannot be found: {reason}")))?;
         let root = here.ancestors().find(|folder| is_project_root(folder)).unwrap_or(&here);
-        let file = file::place(self.agent, scope, root).ok_or_else(|| {
+        let file = file::place(self.agent, self.scope.scope(), root).ok_or_else(|| {
             let message = "there is no home folder to find the agent's configuration in";
             Diagnostic::operator("config/no-home", message).help("set `HOME` to an absolute path")
         })?;
@@ -82,7 +75,7 @@ impl PlaceArguments {
 
     /// The flags that lead to the same file.
     fn words(&self) -> String {
-        format!("{}{}", self.agent.name(), if self.project { " --project" } else { "" })
+        self.scope.words(self.agent.name())
     }
 }
 
@@ -141,8 +134,8 @@ pub(super) fn install(
         output.say(format_args!("it stands in {} already; nothing was changed", opened.name()));
         return Ok(Exit::Done);
     }
-    opened.put(&new, place.dry_run, output)?;
-    if place.dry_run {
+    opened.put(&new, place.scope.dry_run, output)?;
+    if place.scope.dry_run {
         return Ok(Exit::Done);
     }
     let title = place.agent.title();
@@ -221,8 +214,8 @@ pub(super) fn uninstall(
         ));
         return Ok(Exit::Done);
     };
-    opened.put(&new, place.dry_run, output)?;
-    if !place.dry_run {
+    opened.put(&new, place.scope.dry_run, output)?;
+    if !place.scope.dry_run {
         let title = place.agent.title();
         let mark = paint(GOOD, "✓");
         output.say(format_args!("{mark} {title}: changed {}", paint(BOLD, opened.name())));
