@@ -46,6 +46,9 @@ const SYNCED: usize = 7;
 const SYNCED_PARTS: usize = 8;
 const SET_MANY: usize = 9;
 const RAW_SET_MANY: usize = 10;
+const GET_MANY: usize = 11;
+const RAW_GET_MANY: usize = 12;
+const LOOP: usize = 13;
 
 /// Calls that wait for the disk, whose median is one figure.
 const SYNCED_CALLS: usize = 10;
@@ -70,7 +73,7 @@ pub fn take(report: &mut Report) -> Result<()> {
         };
         Ok([
             timed("gets")?,
-            each(raw.gets()?),
+            each(raw.gets(|_| "key".to_owned())?),
             timed("sets")?,
             each(raw.sets(|_| "key".to_owned())?),
             median_of(CALLS, || call(&pod, "add", json!({})).map(|(_, whole)| whole))?,
@@ -80,13 +83,20 @@ pub fn take(report: &mut Report) -> Result<()> {
             median_of(SYNCED_CALLS, || synced_raw.commit())?,
             timed("sets_many")?,
             each(raw.sets(|step| format!("key/{step}"))?),
+            timed("gets_many")?,
+            each(raw.gets(|step| format!("key/{step}"))?),
+            timed("loops")?,
         ])
     })?;
     let two = Target::AtMost(2.0);
     report.ratio("store::get", &rounds, [("peasy", GET), ("rusqlite", RAW_GET)], two);
+    let many = [("peasy", GET_MANY), ("rusqlite", RAW_GET_MANY)];
+    report.ratio("store::get, each step another key", &rounds, many, two);
     report.ratio("store::set", &rounds, [("peasy", SET), ("rusqlite", RAW_SET)], two);
     let many = [("peasy", SET_MANY), ("rusqlite", RAW_SET_MANY)];
     report.ratio("store::set, each step another key", &rounds, many, two);
+    let alone = [("loop", LOOP), ("rusqlite", RAW_SET_MANY)];
+    report.ratio("the script's loop that makes those keys", &rounds, alone, Target::None);
     let synced = [("peasy", SYNCED), ("parts", SYNCED_PARTS)];
     let target = Target::AtMost(1.3);
     report.ratio("a call that commits, `always`, without the hand-over", &rounds, synced, target);
@@ -152,11 +162,11 @@ impl Raw {
         Ok(begun.elapsed())
     }
 
-    fn gets(&self) -> Result<Duration> {
-        let get = |_| {
+    fn gets(&self, key: impl Fn(u32) -> String) -> Result<Duration> {
+        let get = |step| {
             let mut get =
                 self.connection.prepare_cached("SELECT value FROM entry WHERE key = ?1")?;
-            let found = get.query_row(["key"], |row| row.get::<_, String>(0)).optional()?;
+            let found = get.query_row([key(step)], |row| row.get::<_, String>(0)).optional()?;
             std::hint::black_box(found);
             Ok(())
         };

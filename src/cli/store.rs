@@ -109,7 +109,7 @@ pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<
         StoreCommand::Set { which, key, value } => {
             let value = parse(value)?;
             change(which, &stores, |lease| {
-                lease.set(key, &value.to_string())?;
+                lease.set(key.as_str(), value.to_string())?;
                 Ok(StoreChange::Set { key: key.clone() })
             })
         }
@@ -117,7 +117,9 @@ pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<
             let fields = object(file.as_deref())?;
             let number = fields.len();
             change(which, &stores, |lease| {
-                fields.iter().try_for_each(|(key, value)| lease.set(key, &value.to_string()))?;
+                fields
+                    .iter()
+                    .try_for_each(|(key, value)| lease.set(key.as_str(), value.to_string()))?;
                 Ok(StoreChange::Imported { keys: number as u64 })
             })?;
             output.tell(format_args!("{} imported", count(number, "key")));

@@ -848,13 +848,7 @@ impl PodTransaction {
         act: impl FnOnce(&mut Lease) -> Result<T, StoreError>,
         note: impl FnOnce(&mut Journal, &Result<T, Diagnostic>),
     ) -> Result<T, Diagnostic> {
-        let mut state = self.state();
-        let done = match state.lease(&self.shared.stores) {
-            Ok(lease) => act(lease).map_err(|error| lease.examined(error).diagnostic()),
-            Err(error) => Err(error.diagnostic()),
-        };
-        note(&mut state.journal, &done);
-        done
+        self.state().with_store(&self.shared.stores, act, note)
     }
 
     /// Records a call that failed.
@@ -957,6 +951,26 @@ impl State {
             StoreState::Untouched | StoreState::Closed => Err(StoreError::Closed),
         }
     }
+
+    /// As [`PodTransaction::with_store`].
+    fn with_store<T>(
+        &mut self,
+        stores: &Stores,
+        act: impl FnOnce(&mut Lease) -> Result<T, StoreError>,
+        note: impl FnOnce(&mut Journal, &Result<T, Diagnostic>),
+    ) -> Result<T, Diagnostic> {
+        let done = match self.lease(stores) {
+            Ok(lease) => act(lease).map_err(|error| lease.examined(error).diagnostic()),
+            Err(error) => Err(error.diagnostic()),
+        };
+        note(&mut self.journal, &done);
+        done
+    }
+
+    /// What the call has read already: the store is locked for it, and holds that still.
+    fn again(&self, key: &str) -> Option<Option<String>> {
+        matches!(self.store, StoreState::Leased(_)).then(|| self.journal.again(key)).flatten()
+    }
 }
 
 impl State {
@@ -1027,11 +1041,23 @@ impl Transaction for PodTransaction {
     }
 
     fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic> {
-        self.with_store(|lease| lease.get(key), |journal, read| journal.read(key, read))
+        let mut state = self.state();
+        match state.again(key) {
+            Some(known) => Ok(known),
+            None => state.with_store(
+                &self.shared.stores,
+                |lease| lease.get(key),
+                |journal, read| journal.read(key, read),
+            ),
+        }
     }
 
     fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
-        self.with_store(|lease| lease.set(key, value), |journal, set| journal.set(key, value, set))
+        let (key, value): (Arc<str>, Arc<str>) = (key.into(), value.into());
+        self.with_store(
+            |lease| lease.set(Arc::clone(&key), Arc::clone(&value)),
+            |journal, set| journal.set(&key, &value, set),
+        )
     }
 
     fn store_delete(&self, key: &str) -> Result<bool, Diagnostic> {

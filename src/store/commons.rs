@@ -153,7 +153,7 @@ impl Lease {
         Ok(match ask {
             CommonsAsk::Get(key) => CommonsAnswer::Value(self.get(key)?),
             CommonsAsk::Set { key, value, words } => {
-                self.set(key, value)?;
+                self.set(key.as_str(), value.as_str())?;
                 self.forget_words(key)?;
                 let mut add = self
                     .connection()?

@@ -2,7 +2,8 @@
 
 use super::file::{self, Connections};
 use super::{MAX_KEY, Owner, StoreError};
-use rusqlite::{Connection, OptionalExtension};
+use foldhash::fast::RandomState;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,12 @@ const SWEEP: i64 = 100;
 const MOST_STAGED: usize = 1_000;
 const MOST_STAGED_BYTES: usize = 64 * 1024;
 
+/// Rows that one statement writes, where there are as many: each statement costs about as much as a row.
+const ROWS: usize = 8;
+const SET: &str = "INSERT OR REPLACE INTO entry VALUES (?, ?)";
+const SET_ROWS: &str = "INSERT OR REPLACE INTO entry VALUES \
+                        (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?)";
+
 /// A store locked for one call. Dropped, it forgets what was staged and lets go.
 ///
 /// What is set waits here until the call ends or a listing needs it, so that a value which is set again
@@ -32,7 +39,7 @@ pub struct Lease {
     used: Option<u64>,
     /// Whether `used` was counted in this lease and is kept exact: there is not much room left.
     is_counted: bool,
-    staged: HashMap<String, String>,
+    staged: HashMap<Arc<str>, Arc<str>, RandomState>,
     staged_bytes: usize,
     changed: bool,
     ended: bool,
@@ -51,7 +58,7 @@ impl Lease {
             quota,
             used: None,
             is_counted: false,
-            staged: HashMap::new(),
+            staged: HashMap::default(),
             staged_bytes: 0,
             changed: false,
             ended: false,
@@ -85,7 +92,7 @@ impl Lease {
     pub fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
         check_key(key)?;
         if let Some(value) = self.staged.get(key) {
-            return Ok(Some(value.clone()));
+            return Ok(Some(String::from(&**value)));
         }
         file::get(self.connection()?, key)
     }
@@ -96,27 +103,27 @@ impl Lease {
     ///
     /// As [`Self::get`], and where the store would be over its quota, or the disk is full. A full disk
     /// may also be found out later, when what was staged is written.
-    pub fn set(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
-        check_key(key)?;
+    pub fn set(
+        &mut self,
+        key: impl Into<Arc<str>>,
+        value: impl Into<Arc<str>>,
+    ) -> Result<(), StoreError> {
+        let (key, value) = (key.into(), value.into());
+        check_key(&key)?;
         let after = (key.len() + value.len()) as u64;
-        let mut would = self.used_without(key)? + after;
+        let mut would = self.used_without(&key)? + after;
         if would > self.quota && !self.is_counted {
             self.count()?;
-            would = self.used_without(key)? + after;
+            would = self.used_without(&key)? + after;
         }
         // A store whose quota was lowered holds more, and may shrink.
         if would > self.quota && would > self.used()? {
             return Err(StoreError::Quota { would, most: self.quota });
         }
-        match self.staged.get_mut(key) {
-            Some(staged) => {
-                self.staged_bytes = self.staged_bytes + value.len() - staged.len();
-                value.clone_into(staged);
-            }
-            None => {
-                self.staged_bytes += key.len() + value.len();
-                self.staged.insert(key.to_owned(), value.to_owned());
-            }
+        self.staged_bytes += key.len() + value.len();
+        let key_bytes = key.len();
+        if let Some(before) = self.staged.insert(key, value) {
+            self.staged_bytes -= key_bytes + before.len();
         }
         self.used = Some(would);
         self.changed = true;
@@ -236,11 +243,16 @@ impl Lease {
             return Ok(());
         }
         let connection = self.connection()?;
-        let mut set = connection.prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2)")?;
-        for (key, value) in &self.staged {
-            set.execute((key, value))?;
+        // In the order of their keys one comes where the last one went.
+        let mut rows: Vec<_> = self.staged.iter().collect();
+        rows.sort_unstable();
+        let rows = rows.chunks_exact(ROWS);
+        let rest = rows.remainder().chunks(1);
+        for rows in rows.chain(rest) {
+            let mut set =
+                connection.prepare_cached(if rows.len() == ROWS { SET_ROWS } else { SET })?;
+            set.execute(params_from_iter(rows.iter().flat_map(|(key, value)| [key, value])))?;
         }
-        drop(set);
         self.forget_staged();
         Ok(())
     }

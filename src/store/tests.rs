@@ -90,7 +90,7 @@ fn one_call_at_a_time_until_the_deadline() {
                     let mut lease = stores.lease(&owner("user:n"), 1_000, late).expect("its turn");
                     let n: u32 =
                         lease.get("n").expect("readable").map_or(0, |n| n.parse().expect("n"));
-                    lease.set("n", &(n + 1).to_string()).expect("room");
+                    lease.set("n", (n + 1).to_string()).expect("room");
                     lease.commit(&format!("{thread}-{round}"), &[]).expect("it commits");
                 }
             });
@@ -104,16 +104,16 @@ fn one_call_at_a_time_until_the_deadline() {
 fn a_quota_counts_keys_and_values_and_lets_go_of_some() {
     let (_folder, stores) = stores();
     let mut full = lease(&stores);
-    full.set("key", &"x".repeat(997)).expect("just enough");
+    full.set("key", "x".repeat(997)).expect("just enough");
     assert_eq!(full.set("l", "").err().map(code).as_deref(), Some("limit/store"));
     full.set("key", "x").expect("less is never refused");
-    full.set("l", &"é".repeat(400)).expect("room again");
+    full.set("l", "é".repeat(400)).expect("room again");
     full.commit("c", &[]).expect("it commits");
     let mut again = lease(&stores);
-    assert_eq!(again.set("m", &"x".repeat(200)).err().map(code).as_deref(), Some("limit/store"));
+    assert_eq!(again.set("m", "x".repeat(200)).err().map(code).as_deref(), Some("limit/store"));
     again.delete("l").expect("it is there");
-    again.set("m", &"x".repeat(200)).expect("room again");
-    let tight = |lease: &mut Lease| lease.set("m", &"x".repeat(150));
+    again.set("m", "x".repeat(200)).expect("room again");
+    let tight = |lease: &mut Lease| lease.set("m", "x".repeat(150));
     drop(again);
     let mut smaller = stores.lease(&owner("user:a"), 10, soon()).expect("it opens");
     assert!(tight(&mut smaller).is_err());
@@ -126,8 +126,8 @@ fn a_value_that_is_set_again_and_again_takes_its_room_once() {
     for call in 0..20 {
         let mut counter = lease(&stores);
         for step in 0..20 {
-            counter.set("n", &format!("{:0>100}", call * 20 + step)).expect("room for one of it");
-            counter.set(&format!("k{}", step % 5), &"x".repeat(100)).expect("room for five");
+            counter.set("n", format!("{:0>100}", call * 20 + step)).expect("room for one of it");
+            counter.set(format!("k{}", step % 5), "x".repeat(100)).expect("room for five");
         }
         assert_eq!(counter.keys("", 10).expect("staged ones as well").len(), 6);
         counter.commit(&format!("c-{call}"), &[]).expect("it commits");
@@ -141,7 +141,7 @@ fn many_values_of_one_call_are_all_kept() {
     let (_folder, stores) = stores();
     let mut many = stores.lease(&owner("user:a"), 1_000_000, soon()).expect("it opens");
     for n in 0..2_500 {
-        many.set(&format!("k{n:04}"), &"v".repeat(60)).expect("room");
+        many.set(format!("k{n:04}"), "v".repeat(60)).expect("room");
     }
     many.set("k0000", "new").expect("room");
     assert!(many.delete("k0001").expect("it is there, written or not"));
@@ -158,7 +158,7 @@ fn a_disk_that_is_full_at_the_end_keeps_nothing_of_the_call() {
     let mut big = stores.lease(&owner("user:a"), u64::MAX, soon()).expect("it opens");
     big.limit_pages(12);
     for n in 0..20 {
-        big.set(&format!("k{n}"), &"x".repeat(3_000)).expect("it waits to be written");
+        big.set(format!("k{n}"), "x".repeat(3_000)).expect("it waits to be written");
     }
     assert_eq!(big.commit("c", &[]).err().map(code).as_deref(), Some("store/full"));
     assert!(lease(&stores).keys("", 10).expect("keys").is_empty());
@@ -192,7 +192,7 @@ fn damage_that_is_met_at_the_end_of_a_call_is_set_aside_as_well() {
     let (_folder, stores) = stores();
     let mut first = stores.lease(&owner("user:a"), 1_000_000, soon()).expect("it opens");
     for n in 0..200 {
-        first.set(&format!("k{n}"), &"x".repeat(500)).expect("room");
+        first.set(format!("k{n}"), "x".repeat(500)).expect("room");
     }
     first.commit("c-1", &[]).expect("it commits");
     let file = stores.file(&owner("user:a"));
@@ -211,7 +211,7 @@ fn damage_that_is_met_at_the_end_of_a_call_is_set_aside_as_well() {
     let mut second = stores.lease(&owner("user:a"), 1_000_000, soon()).expect("it opens");
     // All of them, for which lies where is by chance.
     for n in 0..200 {
-        second.set(&format!("k{n}"), "1").expect("it is written at the end");
+        second.set(format!("k{n}"), "1").expect("it is written at the end");
     }
     let error = second.commit("c-2", &[]).expect_err("it is damaged");
     assert_eq!(code(error), "store/damaged");
@@ -277,7 +277,7 @@ fn a_full_disk_keeps_nothing_of_the_call() {
     first.commit("c-1", &[]).expect("it commits");
     let mut big = stores.lease(&owner("user:a"), u64::MAX, soon()).expect("it opens");
     big.limit_pages(30);
-    let error = big.set("big", &"x".repeat(1_000_000)).expect_err("there are not so many pages");
+    let error = big.set("big", "x".repeat(1_000_000)).expect_err("there are not so many pages");
     assert_eq!(code(error), "store/full");
     drop(big);
     assert_eq!(lease(&stores).keys("", 10).expect("keys"), ["k"]);
