@@ -6,7 +6,6 @@
 
 use serde_json::Value;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 /// Keys with one beginning.
 struct Shape {
@@ -114,15 +113,32 @@ struct Found {
     place: Range<usize>,
 }
 
-/// What each byte may begin, for a look at most bytes that ends at once.
-fn beginnings() -> &'static [bool; 256] {
-    static BEGINNINGS: OnceLock<[bool; 256]> = OnceLock::new();
-    BEGINNINGS.get_or_init(|| {
-        let mut begins = [false; 256];
-        let heads = SHAPES.iter().filter_map(|shape| shape.head.bytes().next());
-        heads.chain(*b":-eEbBsS").for_each(|byte| begins[usize::from(byte)] = true);
-        begins
-    })
+/// The first two bytes of what [`SHAPES`] has no beginning for.
+const OTHERS: [&[u8; 2]; 11] =
+    [b":/", b"--", b"ey", b"be", b"bE", b"Be", b"BE", b"se", b"sE", b"Se", b"SE"];
+
+/// The bit of what [`OTHERS`] begin.
+const OTHER: u64 = 1 << 63;
+
+const _: () = assert!(SHAPES.len() < 63, "every shape has a bit");
+
+/// What may begin with a byte at its first place and with one at its second, a bit for each of [`SHAPES`]: the
+/// look at most bytes ends there.
+static BEGINNINGS: [[u64; 256]; 2] = [beginnings(0), beginnings(1)];
+
+const fn beginnings(place: usize) -> [u64; 256] {
+    let mut begins = [0; 256];
+    let mut index = 0;
+    while index < SHAPES.len() {
+        begins[SHAPES[index].head.as_bytes()[place] as usize] |= 1 << index;
+        index += 1;
+    }
+    let mut index = 0;
+    while index < OTHERS.len() {
+        begins[OTHERS[index][place] as usize] |= OTHER;
+        index += 1;
+    }
+    begins
 }
 
 /// The text without the keys that it holds; `None` where it holds none.
@@ -172,12 +188,14 @@ pub fn cleaned(value: Value) -> Value {
 
 /// Every key, from first to last and apart from each other.
 fn find(bytes: &[u8]) -> Vec<Found> {
-    let begins = beginnings();
+    let [first, second] = &BEGINNINGS;
     let mut found = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
-        if begins[usize::from(bytes[at])]
-            && let Some(key) = key_at(bytes, at)
+    // Nothing is a key of one byte.
+    while let [one, two, ..] = bytes[at..] {
+        let begins = first[usize::from(one)] & second[usize::from(two)];
+        if begins != 0
+            && let Some(key) = key_at(bytes, at, begins)
         {
             at = key.place.end;
             found.push(key);
@@ -188,8 +206,8 @@ fn find(bytes: &[u8]) -> Vec<Found> {
     found
 }
 
-/// The key that begins at a place, or a little behind it.
-fn key_at(bytes: &[u8], at: usize) -> Option<Found> {
+/// The key that begins at a place, or a little behind it. `begins` says what its first bytes may be those of.
+fn key_at(bytes: &[u8], at: usize, begins: u64) -> Option<Found> {
     let rest = &bytes[at..];
     match rest[0] {
         b':' => return password(bytes, at),
@@ -204,17 +222,19 @@ fn key_at(bytes: &[u8], at: usize) -> Option<Found> {
         b'e' => return web_token(bytes, at),
         _ => (),
     }
-    SHAPES.iter().find_map(|shape| {
-        let begin = at + shape.head.len();
-        let rest = rest.strip_prefix(shape.head.as_bytes())?;
-        // No longer than what decides: a longer run is not the key of an exact length.
-        let (least, most) = shape.length;
-        let length = run(rest, shape.is_part, most.saturating_add(1));
-        let start = if shape.keeps_head { begin } else { at };
-        (least..=most)
-            .contains(&length)
-            .then(|| Found { name: shape.name, place: start..begin + length })
-    })
+    SHAPES.iter().enumerate().filter(|(index, _)| begins >> index & 1 == 1).find_map(
+        |(_, shape)| {
+            let begin = at + shape.head.len();
+            let rest = rest.strip_prefix(shape.head.as_bytes())?;
+            // No longer than what decides: a longer run is not the key of an exact length.
+            let (least, most) = shape.length;
+            let length = run(rest, shape.is_part, most.saturating_add(1));
+            let start = if shape.keeps_head { begin } else { at };
+            (least..=most)
+                .contains(&length)
+                .then(|| Found { name: shape.name, place: start..begin + length })
+        },
+    )
 }
 
 /// Whether what stands at a place goes on from what stands before it: a part of a longer word. An escape of
@@ -403,6 +423,17 @@ mod tests {
             }
             let glued = format!("x{key}");
             assert!(without(&glued).is_none_or(|clean| clean.starts_with('x')), "{glued}");
+        }
+    }
+
+    #[test]
+    fn every_shape_is_looked_for() {
+        for Shape { name, head, is_part, length, keeps_head } in SHAPES {
+            let part =
+                b"A3".iter().find(|byte| is_part(**byte)).expect("every key has such a part");
+            let key = made(head, &char::from(*part).to_string(), length.0);
+            let kept = if keeps_head { head } else { "" };
+            assert_eq!(without(&key), Some(format!("{kept}[redacted: {name}]")), "{head}");
         }
     }
 
