@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts the programs that it measures")]
 
 use crate::client::Client;
+use crate::peers::{self, Peer};
 use crate::report::{Report, Target};
 use crate::rounds::{Rounds, median_of};
 use crate::{Problem, Result};
@@ -27,10 +28,9 @@ const CALLS: usize = 100;
 const GATEWAY: usize = 0;
 const DIRECT: usize = 1;
 
-/// Measures a server of scripts, and one that does nothing.
+/// Measures a server of scripts, one that does nothing, and those of others.
 pub fn take(report: &mut Report) -> Result<()> {
-    let program = option_env!("CARGO_BIN_EXE_peasy");
-    let peasy = program.ok_or("the command is not built without the feature `cli`")?;
+    let peasy = peasy()?;
     let home = TempDir::new()?;
     let feature = home.path().join("bench.rhai");
     std::fs::write(&feature, FEATURE)?;
@@ -61,20 +61,43 @@ pub fn take(report: &mut Report) -> Result<()> {
         ),
         ("a server that does nothing", vec![&*this, WORD], "echo", json!({}), Target::None),
     ] {
-        let name = what.split(' ').next().unwrap_or_default();
-        let home = home.path().join(format!("home-{name}-{}", arguments.to_string().len()));
-        settings(&home, &command)?;
-        let mut direct = start(&command, &home)?;
-        let mut gateway = start(&[peasy, "serve", "--gateway"], &home)?;
-        agree(&direct.call(tool, &arguments)?.1, &gateway.call(tool, &arguments)?.1)?;
-        let rounds = Rounds::take(ROUNDS, || {
-            let one = |client: &mut Client| {
-                median_of(CALLS, || client.call(tool, &arguments).map(|(took, _)| took))
-            };
-            Ok([one(&mut gateway)?, one(&mut direct)?])
-        })?;
-        report.ratio(what, &rounds, [("gateway", GATEWAY), ("direct", DIRECT)], target);
+        let home = home.path().join(format!("home-{}", what.replace(' ', "-")));
+        compare(report, &home, what, &command, (tool, &arguments), target)?;
     }
+    for Peer { name, command } in Peer::all()? {
+        let home = home.path().join(format!("home-{name}"));
+        let (what, call) = (format!("{name}, word_count"), ("word_count", &peers::arguments()));
+        let command: Vec<_> = command.iter().map(String::as_str).collect();
+        compare(report, &home, &what, &command, call, Target::AtMost(1.5))?;
+    }
+    Ok(())
+}
+
+fn peasy() -> Result<&'static str> {
+    let program = option_env!("CARGO_BIN_EXE_peasy");
+    Ok(program.ok_or("the command is not built without the feature `cli`")?)
+}
+
+/// One call through the gateway and to a server, turn by turn.
+fn compare(
+    report: &mut Report,
+    home: &Path,
+    what: &str,
+    command: &[&str],
+    (tool, arguments): (&str, &Value),
+    target: Target,
+) -> Result<()> {
+    settings(home, command)?;
+    let mut direct = start(command, home)?;
+    let mut gateway = start(&[peasy()?, "serve", "--gateway"], home)?;
+    agree(&direct.call(tool, arguments)?.1, &gateway.call(tool, arguments)?.1)?;
+    let rounds = Rounds::take(ROUNDS, || {
+        let one = |client: &mut Client| {
+            median_of(CALLS, || client.call(tool, arguments).map(|(took, _)| took))
+        };
+        Ok([one(&mut gateway)?, one(&mut direct)?])
+    })?;
+    report.ratio(what, &rounds, [("gateway", GATEWAY), ("direct", DIRECT)], target);
     Ok(())
 }
 

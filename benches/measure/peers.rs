@@ -39,9 +39,10 @@ const CALLS_EACH: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that others wrote.
-struct Peer {
-    name: String,
-    command: Vec<String>,
+pub struct Peer {
+    pub name: String,
+    /// The program and its words, which make it serve over pipes.
+    pub command: Vec<String>,
 }
 
 /// What peasy should be beside a peer.
@@ -54,7 +55,8 @@ struct Targets {
 }
 
 impl Peer {
-    fn all() -> Result<Vec<Self>> {
+    /// Those that the environment names.
+    pub fn all() -> Result<Vec<Self>> {
         let named = std::env::var(VARIABLE).unwrap_or_default();
         let peers = named.split(';').map(str::trim).filter(|peer| !peer.is_empty());
         let peer = |peer: &str| {
@@ -107,7 +109,8 @@ pub fn take(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn arguments() -> Value {
+/// What `word_count` is asked.
+pub fn arguments() -> Value {
     json!({ "text": "to be or not to be", "unique": true })
 }
 

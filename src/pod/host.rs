@@ -1,39 +1,32 @@
-//! A call as a transaction: intent in the log, effects in the store, the end in the log, the reply.
+//! The host of a session: what can be called at the moment, and the way of each call.
 
 use super::background::{Background, Ended, Stop};
-use super::commons::{self, Leased, Terms};
-use super::journal::Journal;
+use super::catalog;
 use super::permission::Gate;
 use super::pipeline::{
     self, Before, EndVerdict, Heard, HookReport, Judged, Reports, RequestVerdict, ResultVerdict,
 };
-use super::session::entry::{AgentSession, Body, CallEntry, Entry, FeatureEntry, StoreChange};
+use super::session::entry::{AgentSession, CallEntry, StoreChange};
 use super::session::{LogError, Recovered, SessionLog};
 use super::sink::{Bus, Listener};
-use super::sub::{Asker, Responder, SubPods};
+use super::sub::{Responder, SubPods};
+use super::transaction::PodTransaction;
 use crate::diagnostic::Diagnostic;
-use crate::feature::call::{Conditions, Outcome, Receipt};
-use crate::feature::capability::{Capability, SecretName, StoreAccess};
+use crate::feature::call::Outcome;
 use crate::feature::catalog::{CallOptions, Catalog, Ready};
-use crate::feature::commons::{Commons, CommonsAnswer, CommonsAsk};
-use crate::feature::grant::grant_command;
-use crate::feature::heard;
 use crate::feature::hook::{HookOutcome, HookPoint};
 use crate::feature::hook_event::{ForeignCall, PostAssistant, PreRequest, TurnEnd};
 use crate::feature::id::FeatureId;
 use crate::feature::permission::Permissions;
-use crate::feature::question::Answer;
-use crate::feature::secret::SecretText;
-use crate::feature::subpod::{Narrowing, PodAnswer, PodAsk, SubPodState};
-use crate::feature::transaction::{Act, CallStart, Detached, Ending, Transaction};
-use crate::limit::{Limit, Limits};
+use crate::feature::subpod::{Narrowing, SubPodState};
+use crate::feature::transaction::{Detached, Transaction};
 use crate::secret::Secrets;
-use crate::store::{Durability, Lease, Owner, StoreError, Stores};
+use crate::store::{Durability, Stores};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// What a pod is made of.
@@ -84,6 +77,9 @@ pub struct Pod {
 /// How long a pod that is dropped waits for its background work.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Most characters of a name that nobody has that are recorded.
+const MOST_NAME: usize = 128;
+
 /// What can be called at one moment. A call keeps what it began with.
 pub(super) struct Current {
     pub catalog: Arc<Catalog>,
@@ -96,18 +92,18 @@ pub(super) struct Current {
 pub(super) struct Shared {
     pub log: Arc<SessionLog>,
     pub hooks: Reports,
-    stores: Arc<Stores>,
-    workspace: Option<PathBuf>,
-    secrets: Option<Secrets>,
-    closed: Vec<PathBuf>,
+    pub stores: Arc<Stores>,
+    pub workspace: Option<PathBuf>,
+    pub secrets: Option<Secrets>,
+    pub closed: Vec<PathBuf>,
     /// Those of sub-pods are the same, whatever they are at the moment.
     permissions: Arc<RwLock<Arc<Permissions>>>,
     /// The folder that the memory and the work items belong to.
-    project: PathBuf,
+    pub project: PathBuf,
     /// The agent whose events are told to this host.
     agent: OnceLock<AgentSession>,
     /// The sessions that its calls started.
-    subs: SubPods,
+    pub subs: SubPods,
 }
 
 impl Shared {
@@ -227,7 +223,7 @@ impl Pod {
             log.store_changes(owner, change).map_err(io::Error::other)
         });
         let recovered = log.recover(&stores)?;
-        let line = record(&log, &catalog, &features)?;
+        let line = catalog::record(&log, &catalog, &features)?;
         let (workspace, secrets) = (options.workspace.clone(), options.secrets.clone());
         let mut closed = options.closed.clone();
         closed.extend(std::path::absolute(&options.state));
@@ -277,7 +273,7 @@ impl Pod {
         let recovered = log.recover(&stores)?;
         let catalog = Arc::new(current.catalog.narrowed(scope));
         let features = current.features.clone();
-        let line = record(&log, &catalog, &features)?;
+        let line = catalog::record(&log, &catalog, &features)?;
         let current = Arc::new(Current { catalog, features, line });
         let subs = subs(Arc::clone(&current));
         let bus = subs.bus();
@@ -432,7 +428,7 @@ impl Pod {
     ///
     /// The log cannot be written; the catalog stands as it was.
     pub fn swap(&self, catalog: Arc<Catalog>, features: Features) -> Result<(), PodError> {
-        let line = record(&self.shared.log, &catalog, &features)?;
+        let line = catalog::record(&self.shared.log, &catalog, &features)?;
         let new = Arc::new(Current { catalog, features, line });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         self.shared.subs.follow(&new);
@@ -650,13 +646,7 @@ impl Pod {
             heard: None,
             kept: None,
         };
-        let transaction = Arc::new(PodTransaction {
-            shared: Arc::clone(&self.shared),
-            current: Arc::clone(current),
-            call: id.0,
-            is_of_hook: false,
-            state: Mutex::new(State::new(about)),
-        });
+        let transaction = Arc::new(PodTransaction::new(&self.shared, current, id.0, about));
         let host = Arc::clone(&transaction) as Arc<dyn Transaction>;
         Ok((transaction, CallOptions { transaction: host, ..self.heard(options) }))
     }
@@ -676,536 +666,7 @@ fn with_notices(mut outcome: Outcome, notices: Vec<String>) -> Outcome {
 
 impl Current {
     /// The folder that a feature belongs to.
-    fn root(&self, feature: &FeatureId) -> PathBuf {
+    pub fn root(&self, feature: &FeatureId) -> PathBuf {
         self.features.get(feature).map(|on_record| on_record.root.clone()).unwrap_or_default()
     }
 }
-
-/// Writes down what can be called, and gives the line. What was written down before is named by its
-/// hash, so that a reload adds no more than what it changed.
-fn record(log: &SessionLog, catalog: &Catalog, features: &Features) -> Result<u64, LogError> {
-    let key = key_of(catalog, features);
-    let known = key.as_ref().and_then(|key| log.remembered(key));
-    let features = match known {
-        Some(known) => known,
-        None => {
-            let written = write_features(log, catalog, features)?;
-            if let Some(key) = key {
-                log.remember(&key, &written);
-            }
-            written
-        }
-    };
-    log.record(&Entry::Catalog { instance: log.instance().to_owned(), features })
-}
-
-/// All that a catalog on record is made of: a digest stands for the source, and with the version of
-/// peasy for the descriptor that was read from it. `None` where a path is no text.
-fn key_of(catalog: &Catalog, features: &Features) -> Option<String> {
-    let usual = Limits::default();
-    let parts = catalog.features().map(|feature| {
-        let on_record = features.get(feature.id());
-        let digest = on_record.map_or("", |on_record| on_record.digest.as_str());
-        let descriptor = digest.is_empty().then(|| feature.descriptor());
-        let root = on_record.map(|on_record| on_record.root.to_string_lossy());
-        let grants: Vec<_> = feature.grants().iter().collect();
-        (feature.id(), root, digest, descriptor, grants, unusual(feature.limits(), &usual))
-    });
-    serde_json::to_string(&(env!("CARGO_PKG_VERSION"), parts.collect::<Vec<_>>())).ok()
-}
-
-/// The bounds that are not the usual ones.
-fn unusual(limits: &Limits, usual: &Limits) -> Vec<(Limit, u64)> {
-    let all = Limit::all().map(|limit| (limit, limits.get(limit)));
-    all.filter(|(limit, value)| usual.get(*limit) != *value).collect()
-}
-
-fn write_features(
-    log: &SessionLog,
-    catalog: &Catalog,
-    features: &Features,
-) -> Result<Body, LogError> {
-    let usual = Limits::default();
-    let entries = catalog.features().map(|feature| {
-        let OnRecord { root, digest, source } =
-            features.get(feature.id()).cloned().unwrap_or_default();
-        let descriptor = serde_json::to_value(feature.descriptor()).unwrap_or_default();
-        Ok(FeatureEntry {
-            feature: feature.id().clone(),
-            root,
-            digest,
-            descriptor: log.body_of_feature(&descriptor, REPEATED)?,
-            source: source.map(|source| log.body_of_feature(&source(), REPEATED)).transpose()?,
-            grants: feature.grants().iter().cloned().collect(),
-            limits: unusual(feature.limits(), &usual),
-        })
-    });
-    let features = entries.collect::<Result<Vec<_>, LogError>>()?;
-    let features = serde_json::to_value(features).unwrap_or_default();
-    log.body_of_feature(&features, REPEATED)
-}
-
-/// Descriptors, sources and the list of them are the same from one opening to the next: what is longer
-/// than this stands in a file of its own, once.
-const REPEATED: usize = 256;
-
-/// Most characters of a name that nobody has that are recorded.
-const MOST_NAME: usize = 128;
-
-/// The host's side of one call.
-pub(super) struct PodTransaction {
-    shared: Arc<Shared>,
-    current: Arc<Current>,
-    call: String,
-    /// Whether the line of an event tells of it, so that it has one of its own only where it staged
-    /// something.
-    is_of_hook: bool,
-    state: Mutex<State>,
-}
-
-struct State {
-    about: CallEntry,
-    begun: Option<Begun>,
-    store: StoreState,
-    commons: Leased,
-    journal: Journal,
-    /// Whether an act of it is on record, and with it what was called.
-    has_acted: bool,
-    /// What a hook got that staged nothing, for the line of its event.
-    told: Option<Body>,
-}
-
-struct Begun {
-    /// What of it a call may come to ask for, and whether it may only look.
-    commons: Vec<(Commons, StoreAccess)>,
-    owner: Owner,
-    quota: u64,
-    deadline: Instant,
-}
-
-enum StoreState {
-    /// The call has not asked for it.
-    Untouched,
-    Leased(Box<Lease>),
-    /// The call is over; nothing that still runs of it gets at the store.
-    Closed,
-}
-
-impl PodTransaction {
-    /// That of a hook which is asked about an event with others.
-    pub fn of_hook(shared: &Arc<Shared>, current: &Arc<Current>, about: CallEntry) -> Self {
-        let (shared, current) = (Arc::clone(shared), Arc::clone(current));
-        let call = shared.log.next_call();
-        let state = Mutex::new(State::new(about));
-        Self { shared, current, call, is_of_hook: true, state }
-    }
-
-    /// The call's id.
-    pub fn call(&self) -> &str {
-        &self.call
-    }
-
-    /// Whose call it is, for one that may not come to run.
-    fn is_about(&self, feature: &FeatureId) {
-        self.state().about.feature = Some(feature.clone());
-    }
-
-    /// What is left of a person's answers for the tool itself, once its host has taken its own.
-    fn is_answered(&self, answers: &[Answer]) {
-        self.state().about.answers = answers.to_vec();
-    }
-
-    /// The outcome of a call that the catalog did not make lasting, once it is on record.
-    fn recorded(&self, mut outcome: Outcome) -> Outcome {
-        let recorded = match &outcome.result {
-            Err(failure) => self.failed(&failure.diagnostics, &outcome.receipt),
-            Ok(result) => {
-                let log = &self.shared.log;
-                log.body(result).and_then(|result| {
-                    log.append(&Entry::Call {
-                        call: self.call.clone(),
-                        about: self.about()?,
-                        result: Some(result),
-                        failure: Vec::new(),
-                        receipt: outcome.receipt,
-                    })
-                })
-            }
-        };
-        if let Err(error) = recorded {
-            outcome.result = Err(error.diagnostic().into());
-        }
-        outcome
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets `act` at the store, which the first of them locks, and notes what came of it.
-    fn with_store<T>(
-        &self,
-        act: impl FnOnce(&mut Lease) -> Result<T, StoreError>,
-        note: impl FnOnce(&mut Journal, &Result<T, Diagnostic>),
-    ) -> Result<T, Diagnostic> {
-        self.state().with_store(&self.shared.stores, act, note)
-    }
-
-    /// Records a call that failed.
-    fn failed(&self, failure: &[Diagnostic], receipt: &Receipt) -> Result<(), LogError> {
-        let about = self.about()?;
-        self.shared.log.append(&Entry::Call {
-            call: self.call.clone(),
-            about,
-            result: None,
-            failure: failure.to_vec(),
-            receipt: *receipt,
-        })
-    }
-
-    /// What a hook got from its host, where the line of its event has to say it: where it staged nothing,
-    /// or failed.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be written.
-    pub fn heard_of_hook(&self) -> Result<Option<Body>, LogError> {
-        let (told, journal) = {
-            let mut state = self.state();
-            (state.told.take(), std::mem::take(&mut state.journal))
-        };
-        match (told, journal.into_values().0) {
-            (Some(told), _) => Ok(Some(told)),
-            (None, heard) => heard.map(|heard| self.shared.log.body(&heard)).transpose(),
-        }
-    }
-
-    /// What was called, and what it got.
-    fn about(&self) -> Result<CallEntry, LogError> {
-        let (mut about, journal) = {
-            let mut state = self.state();
-            (state.about.clone(), std::mem::take(&mut state.journal))
-        };
-        let (heard, kept) = journal.into_values();
-        about.heard = heard.map(|heard| self.shared.log.body(&heard)).transpose()?;
-        about.kept = kept.map(|kept| self.shared.log.body(&kept)).transpose()?;
-        Ok(about)
-    }
-
-    fn commit_staged(
-        &self,
-        about: CallEntry,
-        lease: Lease,
-        commons: Leased,
-        result: Body,
-        ending: &Ending<'_>,
-    ) -> Result<(), Diagnostic> {
-        let log = &self.shared.log;
-        let call = || self.call.clone();
-        let intent = Entry::Intent { call: call(), about, result, receipt: *ending.receipt };
-        log.append(&intent).map_err(|error| error.diagnostic())?;
-        step("intent");
-        let (stores, owner) = (&self.shared.stores, lease.owner().clone());
-        let prepared = commons.prepare(&self.call, &owner);
-        step("prepared");
-        let committed = prepared.and_then(|settling| {
-            lease.commit(&self.call, ending.notices)?;
-            Ok(settling)
-        });
-        let settling = match committed {
-            Ok(settling) => settling,
-            Err(error) => {
-                let reason = error.to_string();
-                // Where this cannot be written either, the next opening of the log finds it out.
-                let _ = log.append(&Entry::Void { call: call(), reason });
-                return Err(error.diagnostic());
-            }
-        };
-        step("commit");
-        commons::settle(stores, &settling);
-        step("settled");
-        let done = Entry::Done { call: call(), notices: ending.notices.to_vec(), recovered: false };
-        log.append(&done).map_err(|error| {
-            let diagnostic = error.diagnostic();
-            diagnostic.help("what the call kept in its store is lasting; the reply was withheld")
-        })?;
-        step("done");
-        Ok(())
-    }
-}
-
-impl State {
-    fn new(about: CallEntry) -> Self {
-        let (commons, journal) = Default::default();
-        let store = StoreState::Untouched;
-        Self { about, begun: None, store, commons, journal, has_acted: false, told: None }
-    }
-
-    fn lease(&mut self, stores: &Stores) -> Result<&mut Lease, StoreError> {
-        if let (StoreState::Untouched, Some(begun)) = (&self.store, &self.begun) {
-            let lease = stores.lease(&begun.owner, begun.quota, begun.deadline)?;
-            self.store = StoreState::Leased(Box::new(lease));
-        }
-        match &mut self.store {
-            StoreState::Leased(lease) => Ok(&mut **lease),
-            StoreState::Untouched | StoreState::Closed => Err(StoreError::Closed),
-        }
-    }
-
-    /// As [`PodTransaction::with_store`].
-    fn with_store<T>(
-        &mut self,
-        stores: &Stores,
-        act: impl FnOnce(&mut Lease) -> Result<T, StoreError>,
-        note: impl FnOnce(&mut Journal, &Result<T, Diagnostic>),
-    ) -> Result<T, Diagnostic> {
-        let done = match self.lease(stores) {
-            Ok(lease) => act(lease).map_err(|error| lease.examined(error).diagnostic()),
-            Err(error) => Err(error.diagnostic()),
-        };
-        note(&mut self.journal, &done);
-        done
-    }
-
-    /// What the call has read already: the store is locked for it, and holds that still.
-    fn again(&self, key: &str) -> Option<Option<String>> {
-        matches!(self.store, StoreState::Leased(_)).then(|| self.journal.again(key)).flatten()
-    }
-}
-
-impl State {
-    /// Whether the call was granted what it asks; whatever asks has said so already.
-    fn may_ask(&self, which: Commons, ask: &CommonsAsk) -> Result<(), Diagnostic> {
-        // One that did not begin, or is over, is told so.
-        let Some(begun) = &self.begun else { return Ok(()) };
-        let granted = begun.commons.iter().find(|(commons, _)| *commons == which);
-        let wanted = if ask.is_change() { StoreAccess::ReadWrite } else { StoreAccess::Read };
-        match granted {
-            Some((_, access)) if wanted == StoreAccess::Read || *access == wanted => Ok(()),
-            _ => {
-                let (wanted, feature) = (power_over(which, wanted), &begun.owner.feature);
-                let message = format!("`{wanted}` is not granted to `{feature}`");
-                Err(Diagnostic::operator(wanted.denial_code(), message)
-                    .help(format!("allow it with `{}`", grant_command(feature, &wanted))))
-            }
-        }
-    }
-
-    fn on_commons(
-        &mut self,
-        leased: &mut Leased,
-        which: Commons,
-        ask: &CommonsAsk,
-        shared: &Shared,
-    ) -> Result<CommonsAnswer, StoreError> {
-        let Some(begun) = &self.begun else { return Err(StoreError::Closed) };
-        let granted: Vec<_> = begun.commons.iter().map(|(commons, _)| *commons).collect();
-        let deadline = begun.deadline;
-        // A bound that a feature lowers is one of its own store.
-        let quota = begun.quota.max(Limits::default().get(Limit::Store));
-        let (stores, project) = (&shared.stores, shared.project.as_path());
-        let terms = Terms { stores, project, granted: &granted, quota, deadline };
-        let own = self.lease(stores)?;
-        leased.answer(which, ask, own, &terms)
-    }
-}
-
-/// What has to be granted for a commons.
-fn power_over(commons: Commons, access: StoreAccess) -> Capability {
-    match commons {
-        Commons::Memory => Capability::Memory(access),
-        Commons::WorkItem => Capability::WorkItem(access),
-    }
-}
-
-impl Transaction for PodTransaction {
-    fn begin(&self, call: &CallStart<'_>) {
-        let root = self.current.root(call.feature);
-        let mut state = self.state();
-        state.about.feature = Some(call.feature.clone());
-        state.about.root = Some(root.clone());
-        let Conditions { now, seed } = call.conditions;
-        (state.about.now, state.about.seed) = (now, Some(seed));
-        let access = |commons| {
-            let mut most = [StoreAccess::ReadWrite, StoreAccess::Read].into_iter();
-            most.find(|access| call.grants.covers(&power_over(commons, *access)))
-        };
-        let granted = Commons::ALL.into_iter();
-        state.begun = Some(Begun {
-            commons: granted.filter_map(|one| Some((one, access(one)?))).collect(),
-            owner: Owner { feature: call.feature.clone(), root },
-            quota: call.limits.get(Limit::Store),
-            deadline: call.deadline,
-        });
-        state.journal = Journal::of(call.limits.get(Limit::Record));
-    }
-
-    fn store_get(&self, key: &str) -> Result<Option<String>, Diagnostic> {
-        let mut state = self.state();
-        match state.again(key) {
-            Some(known) => Ok(known),
-            None => state.with_store(
-                &self.shared.stores,
-                |lease| lease.get(key),
-                |journal, read| journal.read(key, read),
-            ),
-        }
-    }
-
-    fn store_set(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
-        let (key, value): (Arc<str>, Arc<str>) = (key.into(), value.into());
-        self.with_store(
-            |lease| lease.set(Arc::clone(&key), Arc::clone(&value)),
-            |journal, set| journal.set(&key, &value, set),
-        )
-    }
-
-    fn store_delete(&self, key: &str) -> Result<bool, Diagnostic> {
-        self.with_store(|lease| lease.delete(key), |journal, deleted| journal.deleted(key, deleted))
-    }
-
-    fn store_keys(&self, prefix: &str, most: usize) -> Result<Vec<String>, Diagnostic> {
-        self.with_store(
-            |lease| lease.keys(prefix, most),
-            |journal, keys| journal.listed(prefix, most, keys),
-        )
-    }
-
-    fn commons(&self, which: Commons, ask: &CommonsAsk) -> Result<CommonsAnswer, Diagnostic> {
-        let mut state = self.state();
-        state.may_ask(which, ask)?;
-        let mut leased = std::mem::take(&mut state.commons);
-        let answer = state.on_commons(&mut leased, which, ask, &self.shared);
-        state.commons = leased;
-        let answer = answer.map_err(|error| error.diagnostic());
-        state.journal.shared(which, ask, &answer);
-        answer
-    }
-
-    fn pod(&self, ask: &PodAsk) -> Result<PodAnswer, Diagnostic> {
-        let owner = {
-            let state = self.state();
-            let is_over = matches!(state.store, StoreState::Closed);
-            state.begun.as_ref().filter(|_| !is_over).map(|begun| begun.owner.clone())
-        };
-        let owner = owner.ok_or_else(over)?;
-        let act = |act| self.act(&act);
-        let asker = Asker { call: &self.call, owner, act: &act };
-        self.shared.subs.answer(&self.shared, &asker, ask)
-    }
-
-    fn act(&self, act: &Act) -> Result<(), Diagnostic> {
-        let (feature, begun) = {
-            let state = self.state();
-            let is_over = matches!(state.store, StoreState::Closed);
-            let feature = state.about.feature.clone().filter(|_| !is_over);
-            (feature, (!state.has_acted).then(|| Box::new(state.about.clone())))
-        };
-        let feature = feature.ok_or_else(over)?;
-        let entry = Entry::Act { call: self.call.clone(), feature, act: act.clone(), begun };
-        self.shared.log.append(&entry).map_err(|error| error.diagnostic())?;
-        self.state().has_acted = true;
-        step("act");
-        Ok(())
-    }
-
-    fn secret(&self, name: &SecretName) -> Result<SecretText, Diagnostic> {
-        let deadline = {
-            let state = self.state();
-            let is_over = matches!(state.store, StoreState::Closed);
-            state.begun.as_ref().filter(|_| !is_over).map(|begun| begun.deadline)
-        };
-        let Some((secrets, deadline)) = self.shared.secrets.as_ref().zip(deadline) else {
-            return Detached.secret(name);
-        };
-        secrets.read(name, deadline).map_err(|error| error.diagnostic())
-    }
-
-    fn workspace(&self) -> Option<&Path> {
-        self.shared.workspace.as_deref()
-    }
-
-    fn closed(&self) -> &[PathBuf] {
-        &self.shared.closed
-    }
-
-    fn record_room(&self) -> u64 {
-        self.state().journal.room()
-    }
-
-    fn heard(&self, heard: heard::Heard) {
-        self.state().journal.heard(heard);
-    }
-
-    fn commit(&self, ending: &Ending<'_>) -> Result<(), Diagnostic> {
-        let log = &self.shared.log;
-        let result = log.body(ending.result).map_err(|error| error.diagnostic())?;
-        let about = self.about().map_err(|error| error.diagnostic())?;
-        let mut state = self.state();
-        if !ending.notices.is_empty() {
-            state.lease(&self.shared.stores).map_err(|error| error.diagnostic())?;
-        }
-        if matches!(state.store, StoreState::Closed) {
-            return Err(StoreError::Closed.diagnostic());
-        }
-        let store = std::mem::replace(&mut state.store, StoreState::Closed);
-        let commons = std::mem::take(&mut state.commons);
-        drop(state);
-        match store {
-            StoreState::Untouched | StoreState::Closed if self.is_of_hook => {
-                self.state().told = about.heard;
-                Ok(())
-            }
-            StoreState::Leased(lease)
-                if self.is_of_hook
-                    && !lease.is_changed()
-                    && !commons.is_changed()
-                    && ending.notices.is_empty() =>
-            {
-                drop(lease);
-                self.state().told = about.heard;
-                Ok(())
-            }
-            StoreState::Leased(lease)
-                if lease.is_changed() || commons.is_changed() || !ending.notices.is_empty() =>
-            {
-                self.commit_staged(about, *lease, commons, result, ending)
-            }
-            _ => log
-                .append(&Entry::Call {
-                    call: self.call.clone(),
-                    about,
-                    result: Some(result),
-                    failure: Vec::new(),
-                    receipt: *ending.receipt,
-                })
-                .map_err(|error| error.diagnostic()),
-        }
-    }
-
-    fn roll_back(&self) {
-        // A thread that is still at the store is done with it in a moment: nothing there waits for
-        // longer than the deadline, which has passed.
-        let mut state = self.state();
-        state.commons = Leased::default();
-        state.store = StoreState::Closed;
-    }
-}
-
-fn over() -> Diagnostic {
-    Diagnostic::host("call/over", "the call is over; nothing is let out for it")
-}
-
-/// A named step of the commit, where tests end the process as a power cut would.
-#[cfg(debug_assertions)]
-fn step(name: &str) {
-    use std::sync::OnceLock;
-    static AT: OnceLock<Option<String>> = OnceLock::new();
-    let at = AT.get_or_init(|| std::env::var("PEASY_TEST_DIE_AFTER").ok());
-    if at.as_deref() == Some(name) {
-        std::process::abort();
-    }
-}
-
-#[cfg(not(debug_assertions))]
-fn step(_: &str) {}

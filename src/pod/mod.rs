@@ -5,6 +5,7 @@
 //! world passes through here and is on record before anybody sees it. No front calls a tool around it. Nothing here knows scripts or fronts.
 
 mod background;
+mod catalog;
 mod commons;
 mod host;
 mod journal;
@@ -13,6 +14,7 @@ mod pipeline;
 pub mod session;
 mod sink;
 mod sub;
+mod transaction;
 
 pub use background::{Background, Ended, MOST_WORK, Stop};
 pub use host::{
