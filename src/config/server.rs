@@ -373,7 +373,7 @@ fn change(
     let malformed = |problem| SettingsError::Malformed { file: file.clone(), problem };
     Settings::parse(&text).map_err(malformed)?;
     let mut document: DocumentMut =
-        text.parse().map_err(|reason: toml_edit::TomlError| malformed(reason.to_string()))?;
+        text.parse().map_err(|reason| malformed(super::toml_problem(&text, &reason)))?;
     let in_line = || {
         malformed(
             "`mcp` or `mcp.servers` is written in one line; write it as `[mcp.servers.NAME]`"
