@@ -359,7 +359,7 @@ fn said(entry: &Entry) -> String {
         Entry::User(said) => format!("{} {}", name("user"), short(&said.content)),
         Entry::Request(request) => {
             let (provider, model) = (safe(&request.provider), safe(&request.model));
-            format!("asks {provider} {model} with {} messages", request.facts)
+            format!("asks {provider} {model} with {}", count(request.facts, "message"))
         }
         Entry::Assistant(said) => {
             let tools: Vec<_> = said.calls.iter().map(|call| safe(&call.tool)).collect();
@@ -379,8 +379,8 @@ fn said(entry: &Entry) -> String {
             format!("{} {text}{}", name("notice"), why(&said.reason))
         }
         Entry::Compaction(said) => {
-            let (facts, summary) = (said.facts, short(&said.summary));
-            format!("{} of {facts} messages: {summary} {}", name("summary"), why(&said.reason))
+            let (facts, summary) = (count(said.facts, "message"), short(&said.summary));
+            format!("{} of {facts}: {summary} {}", name("summary"), why(&said.reason))
         }
         Entry::Usage(usage) => format!("{} tokens in, {} out", usage.input, usage.output),
         Entry::TurnEnd(end) => format!("the turn ends: {}", safe(&end.why)),
@@ -449,11 +449,15 @@ fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<D
         output.say(format_args!("{} {}", paint(DIM, "note:"), safe(note)));
     }
     let mut summary = format!(
-        "{lines} lines, {calls} calls, {committed} of them with lasting effects, {acts} acts, {open} under way"
+        "{}, {}, {committed} of them with lasting effects, {}, {open} under way",
+        count(*lines, "line"),
+        count(*calls, "call"),
+        count(*acts, "act"),
     );
     // Writing to a string cannot fail.
     if *requests + *facts > 0 {
-        let _ = write!(summary, ", {facts} facts and {requests} requests of a model");
+        let (facts, requests) = (count(*facts, "fact"), count(*requests, "request"));
+        let _ = write!(summary, ", {facts} and {requests} of a model");
     }
     if *unknown > 0 {
         let _ = write!(summary, ", {unknown} entries of a newer version");
@@ -518,10 +522,12 @@ fn list(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<Diag
     }
     for Listed { session, front, parent, lines, calls, requests, tokens, size } in &listed {
         let time = jiff::Timestamp::from_millisecond(size.written).map(|time| time.to_string());
-        let mut text = format!("{} {lines} lines, {calls} calls", paint(BOLD, safe(session)));
+        let (lines, calls) = (count(*lines, "line"), count(*calls, "call"));
+        let mut text = format!("{} {lines}, {calls}", paint(BOLD, safe(session)));
         // Writing to a string cannot fail.
         if *requests > 0 {
-            let _ = write!(text, ", {requests} requests, {tokens} tokens");
+            let (requests, tokens) = (count(*requests, "request"), count(*tokens, "token"));
+            let _ = write!(text, ", {requests}, {tokens}");
         }
         if let Some(front) = front {
             let _ = write!(text, ", of {}", safe(front));
@@ -663,7 +669,8 @@ fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnosti
             None => return Ok(None),
         },
         Entry::Compaction(said) => {
-            format!("## Summary of {} messages\n\n{}\n", said.facts, plain(&said.summary)?)
+            let facts = count(said.facts, "message");
+            format!("## Summary of {facts}\n\n{}\n", plain(&said.summary)?)
         }
         Entry::Call { about, result: Some(result), .. } | Entry::Intent { about, result, .. } => {
             call(about, plain(result)?)?
