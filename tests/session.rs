@@ -448,6 +448,8 @@ fn people_look_at_sessions() {
     assert_eq!(catalog["source"]["modules"]["helper"]["text"], json!(HELPER), "{exported}");
     let markdown = said(&["log", "export", "--format", "markdown", "default"]);
     assert!(markdown.contains("## User\n\nAdd 1.\n"), "{markdown}");
+    assert!(!markdown.contains("\n\n\n"), "{markdown}");
+    assert!(markdown.contains("\n\n## ") && !markdown.contains("}\n##"), "{markdown}");
     assert!(markdown.contains("### `add`") && markdown.contains("> now 2"), "{markdown}");
     assert!(said(&["log", "show", "--last", "3"]).contains("the turn ends: done"));
     let id = exported.as_array().and_then(|all| all.iter().find(|one| one["kind"] == "intent"));

@@ -580,11 +580,11 @@ fn export(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Box<
             output.say_result(if before == "[" { "[]" } else { "]" });
         }
         ExportFormat::Markdown => {
-            output.say_result(&format!("# Session {}\n", safe(&arguments.session)));
+            output.say_result(&format!("# Session {}", safe(&arguments.session)));
             for line in read {
                 let (line, _) = line.map_err(|error| error.diagnostic())?;
                 if let Some(text) = paragraph(&line, &folder)? {
-                    output.say_result(&text);
+                    output.say_result(&format!("\n{}", text.trim_end()));
                 }
             }
         }
@@ -636,7 +636,8 @@ fn unfold(value: &mut Value, folder: &Path) -> Result<(), Box<Diagnostic>> {
     Ok(())
 }
 
-/// An entry as a paragraph of Markdown; `None` for what says nothing to a reader.
+/// An entry as a paragraph of Markdown, which a blank line parts from the one before; `None` for what says
+/// nothing to a reader.
 fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnostic>> {
     let value = |body: &Body| load(folder, body).map_err(|error| error.diagnostic());
     let plain = |body: &Body| -> Result<String, Box<Diagnostic>> {
@@ -648,29 +649,32 @@ fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnosti
     let call = |about: &CallEntry, came: String| -> Result<String, Box<Diagnostic>> {
         let input = serde_json::to_string_pretty(&value(&about.input)?).unwrap_or_default();
         let input = fenced(&input, "json");
-        Ok(format!("### `{}`\n\n{input}\n\n{came}\n", about.contribution))
+        Ok(format!("### `{}`\n\n{input}\n\n{came}", about.contribution))
     };
     Ok(Some(match &line.entry {
-        Entry::Instructions(said) => format!("## Instructions\n\n{}\n", plain(&said.text)?),
-        Entry::User(said) => format!("## User\n\n{}\n", plain(&said.content)?),
+        Entry::Instructions(said) => format!("## Instructions\n\n{}", plain(&said.text)?),
+        Entry::User(said) => format!("## User\n\n{}", plain(&said.content)?),
         Entry::Assistant(said) => {
             let calls = said.calls.iter().map(|call| {
                 Ok(format!("- calls `{}` with `{}`\n", call.tool, value(&call.arguments)?))
             });
             let calls = calls.collect::<Result<String, Box<Diagnostic>>>()?;
-            format!("## Assistant\n\n{}\n\n{calls}", plain(&said.text)?)
+            let text = plain(&said.text)?;
+            let parts = ["## Assistant", text.trim_end(), calls.trim_end()];
+            let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            parts.join("\n\n")
         }
         Entry::ToolResult(said) => match &said.shown {
-            Some(shown) => format!("Result: {}\n", plain(shown)?),
+            Some(shown) => format!("Result: {}", plain(shown)?),
             None => return Ok(None),
         },
         Entry::Notice(said) => match &said.text {
-            Some(text) => format!("> {}\n", plain(text)?.replace('\n', "\n> ")),
+            Some(text) => format!("> {}", plain(text)?.replace('\n', "\n> ")),
             None => return Ok(None),
         },
         Entry::Compaction(said) => {
             let facts = count(said.facts, "message");
-            format!("## Summary of {facts}\n\n{}\n", plain(&said.summary)?)
+            format!("## Summary of {facts}\n\n{}", plain(&said.summary)?)
         }
         Entry::Call { about, result: Some(result), .. } | Entry::Intent { about, result, .. } => {
             call(about, plain(result)?)?
@@ -680,11 +684,11 @@ fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnosti
             call(about, fenced(&why.join("\n"), "text"))?
         }
         Entry::Done { notices, .. } if !notices.is_empty() => {
-            let notices = notices.iter().map(|text| format!("> {}\n", text.replace('\n', "\n> ")));
-            notices.collect::<Vec<_>>().join("\n")
+            let notices = notices.iter().map(|text| format!("> {}", text.replace('\n', "\n> ")));
+            notices.collect::<Vec<_>>().join("\n\n")
         }
-        Entry::Act { feature, act, .. } => format!("- `{feature}` {act}\n"),
-        Entry::Store { feature, change, .. } => format!("- the store of `{feature}` {change}\n"),
+        Entry::Act { feature, act, .. } => format!("- `{feature}` {act}"),
+        Entry::Store { feature, change, .. } => format!("- the store of `{feature}` {change}"),
         _ => return Ok(None),
     }))
 }
