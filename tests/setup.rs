@@ -319,11 +319,15 @@ fn a_name_that_is_taken_is_not_taken_away() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("changed `greet`"), "{said}");
     assert!(person.named(&person.read(file)).contains("\"command\": \"PEASY\""));
+    let (code, said) = person.says(&["mcp", "uninstall", "cursor"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("as `greet`: `peasy mcp uninstall cursor --name greet`"), "{said}");
     let (code, said) = person.says(&["mcp", "uninstall", "cursor", "--name", "greet"]);
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = person.says(&["mcp", "uninstall", "cursor", "--name", "greet"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("there is no server `greet`"), "{said}");
+    assert!(said.contains("nothing there runs peasy; `peasy mcp list`"), "{said}");
 }
 
 #[test]
