@@ -161,8 +161,8 @@ impl Policy {
 
     fn parse(file: &Path, text: &str) -> Result<Self, PolicyError> {
         let malformed = |problem: String| PolicyError::Malformed { file: file.to_owned(), problem };
-        let document = Document::parse(text)
-            .map_err(|error| malformed(super::toml_problem(text, &error)))?;
+        let document =
+            Document::parse(text).map_err(|error| malformed(super::toml_problem(text, &error)))?;
         understand(text, document.as_table()).map_err(malformed)
     }
 

@@ -382,7 +382,8 @@ fn uninstall(arguments: &UninstallArguments, output: &mut Output) -> Result<Exit
             .map(|(name, _)| safe(name))
             .collect();
         return Err(match ours.as_slice() {
-            [] => problem.help("nothing there runs peasy; `peasy mcp list` shows where it is written down"),
+            [] => problem
+                .help("nothing there runs peasy; `peasy mcp list` shows where it is written down"),
             [only] => problem.help(format!(
                 "peasy is written down there as `{only}`: `peasy mcp uninstall {} --name {}`",
                 place.words(),

@@ -144,7 +144,7 @@ impl Server {
         }
         ServerStatus {
             name: self.config.name.clone(),
-            reach: self.reach(),
+            reach: self.config.reach.to_string(),
             lifecycle: state.lifecycle,
             title: (state.revision > 0).then(|| descriptor.title.clone()),
             version: descriptor.version.clone(),
@@ -187,17 +187,6 @@ impl Server {
         let state = self.state();
         let oddities = state.client.as_ref().map(|client| self.oddities(client));
         state.problem.iter().cloned().chain(oddities.into_iter().flatten()).collect()
-    }
-
-    fn reach(&self) -> String {
-        match &self.config.reach {
-            Reach::Program { command, args, .. } => {
-                let all = std::iter::once(command).chain(args);
-                let all: Vec<_> = all.map(|word| crate::diagnostic::shell_word(word)).collect();
-                all.join(" ")
-            }
-            Reach::Http { url, .. } => url.clone(),
-        }
     }
 
     /// Calls a tool by the name that the server has for it.
