@@ -204,11 +204,19 @@ impl Server {
     ) -> Result<Value, Fault> {
         let client = self.client(until, cancel)?;
         let result = client.call(tool, arguments, live, until, cancel);
-        if let Err(Fault::Late(_)) = &result {
+        match result {
             // It may hang, or be slow with this one call: whether it answers at all is looked at now.
-            self.update(|state| state.is_alarmed = true);
+            Err(Fault::Late(after)) => {
+                self.update(|state| state.is_alarmed = true);
+                Err(Fault::Late(after))
+            }
+            // Whoever called should read why, and not whoever looks at the server alone.
+            Err(gone @ Fault::Gone(_)) => {
+                let problem = gone.diagnostic(&self.config.name, &format!("the call of `{tool}`"));
+                Err(Fault::Down(Box::new(with_complaints(problem, &client.complaints()))))
+            }
+            result => result,
         }
-        result
     }
 
     /// The client of a server that is up; of one that is about to be, as soon as it is.
