@@ -386,6 +386,33 @@ fn until(child: &mut Child, wanted: &str) -> String {
 }
 
 #[test]
+fn the_latest_session_is_the_one_of_this_project_that_says_something() {
+    let said = |text: &str| json!({ "text": text });
+    let place = Place::new([said("here"), said("there"), said("here again")]);
+    place.run(&["-p", "x", "--session", "first"]);
+    fs::create_dir_all(place.path().join("other/.git")).expect("another project");
+    let mut other = place.command(&["-p", "x", "--session", "second"]);
+    let features = place.path().join("tools.rhai");
+    fs::copy(&features, place.path().join("other/tools.rhai")).expect("a feature");
+    assert!(other.current_dir(place.path().join("other")).status().expect("it runs").success());
+    let empty = place.lines(&["--session", "third"], "/quit\n");
+    assert_eq!(empty.code, Some(0), "{}", empty.err);
+    let latest = place.run(&["-p", "go on", "--continue"]);
+    assert_eq!(latest.out, "here again\n", "{}", latest.err);
+    let listed = place.run(&["-p", "x", "--resume"]);
+    for part in ["first (2 turns, 2", "second (1 turn, 2", "third (0 turns, 2"] {
+        assert!(listed.err.contains(part), "{part}: {}", listed.err);
+    }
+    let mut nowhere = place.command(&["-p", "x", "--continue"]);
+    fs::create_dir_all(place.path().join("third/.git")).expect("another project");
+    fs::copy(&features, place.path().join("third/tools.rhai")).expect("a feature");
+    let nowhere = nowhere.current_dir(place.path().join("third")).output().expect("it runs");
+    let refused = ran(nowhere);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(refused.err.contains("no session of a chat of this project"), "{}", refused.err);
+}
+
+#[test]
 fn a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_shown() {
     let place = Place::new([
         echo("first"),

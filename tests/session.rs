@@ -489,7 +489,7 @@ fn people_look_at_sessions() {
 }
 
 fn about() -> About {
-    About { front: "test".to_owned(), agent: None }
+    About { front: "test".to_owned(), agent: None, root: None }
 }
 
 /// One turn of an agent: a question, a call, its result and text, an answer.

@@ -28,8 +28,8 @@ use crate::worker::provider::{ModelName, Provider};
 use crate::worker::{
     Audience, End, Follower, Model, ModelResponder, Turned, Worker, WorkerSettings,
 };
-use crate::workspace::Workspace;
 use crate::workspace::reload::Reloading;
+use crate::workspace::{Workspace, place};
 use below::Below;
 use clap::Args;
 use interrupt::Interrupts;
@@ -61,7 +61,7 @@ While it runs, /help lists the commands; Ctrl-C ends the model's turn, and twice
 
   peasy chat --model ollama/qwen3                      talk
   peasy chat tools.rhai -p 'count the words of a b'    one question, with the tools of a file
-  peasy chat --continue                                go on with the latest session
+  peasy chat --continue                                go on with the latest session of this project
 
 The other MCP servers that your settings name are started, and their tools are the model's as well;
 `peasy mcp add` names one, --no-servers leaves them out.
@@ -98,7 +98,7 @@ pub struct ChatArguments {
         conflicts_with = "continue_"
     )]
     resume: Option<String>,
-    /// Go on with the latest session.
+    /// Go on with the latest session of this project in which something was said.
     #[arg(long = "continue")]
     continue_: bool,
     /// An answer to a question of a tool or a permission, in the order of the questions, or `NAME=…` of the
@@ -339,7 +339,8 @@ fn open(
     which: &Chosen,
     provider: &Provider,
 ) -> Result<(Session, Tally), Box<Diagnostic>> {
-    let about = About { front: "chat".into(), agent: Some(provider.full_name().to_string()) };
+    let agent = Some(provider.full_name().to_string());
+    let about = About { front: "chat".into(), agent, root: place::project() };
     let log = Arc::clone(pod.log());
     let (session, tally) = match which {
         Chosen::New(_) => (Session::begin(log, &about), Tally::default()),
