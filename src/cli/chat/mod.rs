@@ -15,7 +15,7 @@ mod slash;
 use super::ask::Asking;
 use super::output::{BOLD, DIM, Output, paint, safe};
 use super::reload::{Console, reloader};
-use super::workspace::{self, inactive};
+use super::workspace;
 use super::{Exit, IsolationArguments, PolicyArguments, refused_as_json, usage};
 use crate::config::chat::ChatSettings;
 use crate::diagnostic::Diagnostic;
@@ -166,10 +166,7 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
             output.tell_picture(problem, read.text_of(problem).as_deref());
         }
     }
-    let waits = catalog.reports().iter().flat_map(inactive);
-    for problem in waits.chain(catalog.diagnostics().to_vec()) {
-        output.tell_picture(&problem, None);
-    }
+    workspace::tell_inactive(&catalog, &arguments.paths, output);
     let pod = workspace::open_pod_of(&workspace, catalog, which.name(), secrets, output)?;
     let pod = Arc::new(pod);
     let (session, tally) = open(&pod, &which, &provider)?;
