@@ -466,6 +466,10 @@ const DELEGATES: &str = r#"
 /// @tool
 fn delegate() { let one = begin(); pod::message(one, "echo"); pod::wait(one).text }
 
+/// Let a sub-pod begin to work, and wait no longer.
+/// @tool
+fn start() { let one = begin(); pod::message(one, "work"); pod::wait(one, 2000); "begun" }
+
 /// Let a sub-pod work, and wait for nothing.
 /// @tool
 fn leave() { pod::message(begin(), "work"); "begun" }
@@ -518,6 +522,15 @@ fn what_sub_pods_do_is_shown_and_what_they_cost_is_counted() {
         assert!(ran.out.contains(part), "{part}: {} {}", ran.out, ran.err);
     }
     assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
+
+#[test]
+fn sub_pods_that_still_work_after_one_question_are_ended_with_a_word() {
+    let hold = json!({ "text": "I babble", "hold": true });
+    let place = Place::new([call("start"), hold, json!({ "text": "It works on it." })]);
+    let ran = place.run(&delegating(&place, &["-p", "go"]));
+    assert_eq!((&*ran.out, ran.code), ("It works on it.\n", Some(0)), "{}", ran.err);
+    assert!(ran.err.contains("1 turn of sub-pods ended"), "{}", ran.err);
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod session;
 mod slash;
 
 use super::ask::Asking;
-use super::output::{BOLD, DIM, Output, paint, safe};
+use super::output::{BOLD, DIM, Output, count, paint, safe};
 use super::reload::{Console, reloader};
 use super::workspace;
 use super::{Exit, IsolationArguments, PolicyArguments, refused_as_json, usage};
@@ -424,7 +424,16 @@ impl Chat {
             let screen = Screen::new(Output::new(color), asking);
             self.turn(text, &screen)?
         };
+        self.end_below(output);
         Ok(exit_of(&turned.end))
+    }
+
+    /// Ends the turns that sub-pods are at, and says how many.
+    fn end_below(&self, output: &mut Output) {
+        let ended = self.pod.interrupt_below();
+        if ended > 0 {
+            output.tell(format_args!("{} of sub-pods ended", count(ended, "turn")));
+        }
     }
 
     fn talk(
@@ -455,11 +464,7 @@ impl Chat {
             let text = match lines.next()? {
                 Line::Text(text) => text,
                 Line::Nothing => {
-                    let ended = self.pod.interrupt_below();
-                    if ended > 0 {
-                        let turns = super::output::count(ended, "turn");
-                        output.tell(format_args!("{turns} of sub-pods ended"));
-                    }
+                    self.end_below(output);
                     continue;
                 }
                 Line::End => break,
@@ -482,6 +487,7 @@ impl Chat {
             let turned = self.turn(text, &screen)?;
             exit = first_of(exit, exit_of(&turned.end), &lines);
         }
+        self.end_below(output);
         output.tell(paint(
             DIM,
             format_args!("go on with `peasy chat --resume {}`", self.session.id()),
@@ -490,7 +496,7 @@ impl Chat {
     }
 
     fn greet(&self, lines: &Lines, output: &mut Output) {
-        let tools = super::output::count(self.pod.catalog().tools().len(), "tool");
+        let tools = count(self.pod.catalog().tools().len(), "tool");
         output.tell(format_args!(
             "{} with {tools}, session {}",
             paint(BOLD, safe(&self.provider.full_name().to_string())),
