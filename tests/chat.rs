@@ -609,17 +609,17 @@ fn a_rule_that_asks_is_answered_with_the_command() {
     assert!(last.contains("error: "), "the model reads that nobody was asked: {last}");
 }
 
-#[test]
-fn a_terminal_shows_a_prompt_and_takes_questions_and_answers() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let place = Place::new([
-        json!({ "calls": [{ "tool": "paint", "arguments": {} }] }),
-        json!({ "text": "Done in red." }),
-    ]);
-    for terminal in ["xterm", "dumb"] {
-        if terminal == "dumb" {
-            place.model.push([json!({ "text": "Plainly." })]);
-        }
+/// A chat at a terminal, with what it showed and was not waited for yet.
+struct Terminal {
+    child: Child,
+    keys: fs::File,
+    screen: BufReader<fs::File>,
+    shown: String,
+}
+
+impl Terminal {
+    fn open(place: &Place, kind: &str) -> Self {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&near).and_then(|()| unlockpt(&near)).expect("a terminal");
         let name = ptsname(&near, Vec::new()).expect("it has a name");
@@ -629,39 +629,90 @@ fn a_terminal_shows_a_prompt_and_takes_questions_and_answers() {
         };
         let mut command = place.command(&[]);
         command.stdin(far()).stdout(far()).stderr(far());
-        command.env("TERM", terminal).env("NO_COLOR", "1");
-        let mut child = command.spawn().expect("the command runs");
-        drop(command);
-        let near = fs::File::from(near);
-        let mut screen = BufReader::new(near.try_clone().expect("a handle"));
-        let mut keys = near;
-        let mut shown = String::new();
-        let mut wait = |wanted: &str| {
-            while !shown.contains(wanted) {
-                let bytes = screen.fill_buf().unwrap_or_default();
-                assert!(!bytes.is_empty(), "{wanted}: {shown}");
-                shown.push_str(&String::from_utf8_lossy(bytes));
-                let count = bytes.len();
-                screen.consume(count);
-            }
-            shown = shown.split_once(wanted).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        };
-        wait("/help lists the commands");
-        wait("> ");
-        if terminal == "dumb" {
-            keys.write_all(b"again\n").expect("it reads");
-            wait("Plainly.");
-        } else {
-            keys.write_all(b"paint it\r").expect("it reads");
-            wait("Paint it red?");
-            wait("[y]es, [n]o");
-            keys.write_all(b"y\n").expect("it reads");
-            wait("paint red");
-            wait("Done in red.");
-        }
-        wait("> ");
-        keys.write_all(b"/quit\r").expect("it reads");
-        wait("go on with `peasy chat --resume");
-        assert_eq!(child.wait().expect("it ends").code(), Some(0));
+        command.env("TERM", kind).env("NO_COLOR", "1");
+        let child = command.spawn().expect("the command runs");
+        let keys = fs::File::from(near);
+        let screen = BufReader::new(keys.try_clone().expect("a handle"));
+        let mut terminal = Self { child, keys, screen, shown: String::new() };
+        terminal.wait("/help lists the commands");
+        terminal.wait("> ");
+        terminal
     }
+
+    fn wait(&mut self, wanted: &str) {
+        while !self.shown.contains(wanted) {
+            let bytes = self.screen.fill_buf().unwrap_or_default();
+            assert!(!bytes.is_empty(), "{wanted}: {}", self.shown);
+            self.shown.push_str(&String::from_utf8_lossy(bytes));
+            let count = bytes.len();
+            self.screen.consume(count);
+        }
+        let rest = self.shown.split_once(wanted).map(|(_, rest)| rest.to_owned());
+        self.shown = rest.unwrap_or_default();
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("it reads");
+    }
+
+    fn ends(mut self) {
+        self.wait("go on with `peasy chat --resume");
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+#[test]
+fn a_terminal_shows_a_prompt_and_takes_questions_and_answers() {
+    let place = Place::new([
+        json!({ "calls": [{ "tool": "paint", "arguments": {} }] }),
+        json!({ "text": "Done in red." }),
+    ]);
+    let mut terminal = Terminal::open(&place, "xterm");
+    terminal.press("paint it\r");
+    terminal.wait("Paint it red?");
+    terminal.wait("[y]es, [n]o");
+    terminal.press("y\n");
+    terminal.wait("paint red");
+    terminal.wait("Done in red.");
+    terminal.wait("> ");
+    terminal.press("/quit\r");
+    terminal.ends();
+    place.model.push([json!({ "text": "Plainly." })]);
+    let mut terminal = Terminal::open(&place, "dumb");
+    terminal.press("again\n");
+    terminal.wait("Plainly.");
+    terminal.wait("> ");
+    terminal.press("/quit\r");
+    terminal.ends();
+}
+
+#[test]
+fn an_interrupt_at_a_question_comes_back_to_the_prompt_and_two_at_an_empty_one_leave() {
+    const CTRL_C: &str = "\u{3}";
+    let place = Place::new([
+        json!({ "calls": [{ "tool": "paint", "arguments": {} }] }),
+        json!({ "text": "Here." }),
+    ]);
+    let mut terminal = Terminal::open(&place, "xterm");
+    terminal.press("paint it\r");
+    terminal.wait("[y]es, [n]o");
+    // While it asks, the terminal makes a signal of the key.
+    let id = i32::try_from(terminal.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(id.expect("a process"), rustix::process::Signal::INT)
+        .expect("it lives");
+    terminal.wait("cancelled");
+    terminal.wait("> ");
+    terminal.press("thrown away");
+    terminal.wait("away");
+    terminal.press(CTRL_C);
+    terminal.wait("> ");
+    terminal.press("still there?\r");
+    terminal.wait("Here.");
+    terminal.wait("> ");
+    assert_eq!(place.model.requests().len(), 2, "what was thrown away was not asked");
+    terminal.press(CTRL_C);
+    terminal.wait("Ctrl-C once more");
+    terminal.wait("> ");
+    terminal.press(CTRL_C);
+    terminal.ends();
 }

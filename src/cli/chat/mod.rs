@@ -414,6 +414,7 @@ impl Chat {
             false => None,
         };
         let asking = Asking::new(&arguments.answers, !arguments.json);
+        let asking = asking.unless(self.interrupts.is_cancelled());
         let turned = if let Some(lines) = lines {
             let audience = json::JsonLines::new(lines, asking);
             audience.begin(self.session.id(), &self.provider.full_name().to_string());
@@ -443,7 +444,8 @@ impl Chat {
         servers: &Servers,
         output: &mut Output,
     ) -> Result<Exit, Box<Diagnostic>> {
-        let screen = Screen::new(Output::new(output.color()), Asking::new(&[], true));
+        let asking = Asking::new(&[], true).unless(self.interrupts.is_cancelled());
+        let screen = Screen::new(Output::new(output.color()), asking);
         let mut lines = Lines::open(&workspace::folders()?.state);
         self.below.beside(lines.waiting());
         let console = Console::new(output, &workspace, || ());
@@ -460,11 +462,22 @@ impl Chat {
         }
         self.greet(&lines, output);
         let mut exit = Exit::Done;
+        let mut is_leaving = false;
         loop {
+            let was_leaving = std::mem::take(&mut is_leaving);
             let text = match lines.next()? {
                 Line::Text(text) => text,
+                Line::Cleared => continue,
                 Line::Nothing => {
                     self.end_below(output);
+                    if was_leaving {
+                        break;
+                    }
+                    is_leaving = true;
+                    output.tell(paint(
+                        DIM,
+                        "Ctrl-D or /quit ends the chat; Ctrl-C once more as well",
+                    ));
                     continue;
                 }
                 Line::End => break,
