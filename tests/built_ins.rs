@@ -83,6 +83,11 @@ fn what_is_built_in_is_off_until_it_is_granted_something() {
         .expect("it is there");
 
     person.write("src/a.txt", "one\ntwo\n");
+    let (code, unknown) = person.says(&["grant", "builtin:nope", "store"]);
+    assert_eq!(code, Some(2), "{unknown}");
+    for part in ["there is no `builtin:nope`", "there are `builtin:exec`, `builtin:fs`"] {
+        assert!(unknown.contains(part), "{part}: {unknown}");
+    }
     person.gives(&["grant", "builtin:fs", "fs:read=./src/**"]);
     assert_eq!(person.gives(&["call", "builtin:fs", "read_file", "path=src/a.txt"]), "one\ntwo\n");
     assert_eq!(person.gives(&["call", "read_file", "path=src/a.txt", "from=2"]), "two\n");

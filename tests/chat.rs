@@ -386,6 +386,33 @@ fn until(child: &mut Child, wanted: &str) -> String {
 }
 
 #[test]
+fn the_latest_session_is_the_one_of_this_project_that_says_something() {
+    let said = |text: &str| json!({ "text": text });
+    let place = Place::new([said("here"), said("there"), said("here again")]);
+    place.run(&["-p", "x", "--session", "first"]);
+    fs::create_dir_all(place.path().join("other/.git")).expect("another project");
+    let mut other = place.command(&["-p", "x", "--session", "second"]);
+    let features = place.path().join("tools.rhai");
+    fs::copy(&features, place.path().join("other/tools.rhai")).expect("a feature");
+    assert!(other.current_dir(place.path().join("other")).status().expect("it runs").success());
+    let empty = place.lines(&["--session", "third"], "/quit\n");
+    assert_eq!(empty.code, Some(0), "{}", empty.err);
+    let latest = place.run(&["-p", "go on", "--continue"]);
+    assert_eq!(latest.out, "here again\n", "{}", latest.err);
+    let listed = place.run(&["-p", "x", "--resume"]);
+    for part in ["first (2 turns, 2", "second (1 turn, 2", "third (0 turns, 2"] {
+        assert!(listed.err.contains(part), "{part}: {}", listed.err);
+    }
+    let mut nowhere = place.command(&["-p", "x", "--continue"]);
+    fs::create_dir_all(place.path().join("third/.git")).expect("another project");
+    fs::copy(&features, place.path().join("third/tools.rhai")).expect("a feature");
+    let nowhere = nowhere.current_dir(place.path().join("third")).output().expect("it runs");
+    let refused = ran(nowhere);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(refused.err.contains("no session of a chat of this project"), "{}", refused.err);
+}
+
+#[test]
 fn a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_shown() {
     let place = Place::new([
         echo("first"),
@@ -439,6 +466,10 @@ const DELEGATES: &str = r#"
 /// @tool
 fn delegate() { let one = begin(); pod::message(one, "echo"); pod::wait(one).text }
 
+/// Let a sub-pod begin to work, and wait no longer.
+/// @tool
+fn start() { let one = begin(); pod::message(one, "work"); pod::wait(one, 2000); "begun" }
+
 /// Let a sub-pod work, and wait for nothing.
 /// @tool
 fn leave() { pod::message(begin(), "work"); "begun" }
@@ -491,6 +522,15 @@ fn what_sub_pods_do_is_shown_and_what_they_cost_is_counted() {
         assert!(ran.out.contains(part), "{part}: {} {}", ran.out, ran.err);
     }
     assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
+
+#[test]
+fn sub_pods_that_still_work_after_one_question_are_ended_with_a_word() {
+    let hold = json!({ "text": "I babble", "hold": true });
+    let place = Place::new([call("start"), hold, json!({ "text": "It works on it." })]);
+    let ran = place.run(&delegating(&place, &["-p", "go"]));
+    assert_eq!((&*ran.out, ran.code), ("It works on it.\n", Some(0)), "{}", ran.err);
+    assert!(ran.err.contains("1 turn of sub-pods ended"), "{}", ran.err);
 }
 
 #[test]
@@ -569,17 +609,17 @@ fn a_rule_that_asks_is_answered_with_the_command() {
     assert!(last.contains("error: "), "the model reads that nobody was asked: {last}");
 }
 
-#[test]
-fn a_terminal_shows_a_prompt_and_takes_questions_and_answers() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let place = Place::new([
-        json!({ "calls": [{ "tool": "paint", "arguments": {} }] }),
-        json!({ "text": "Done in red." }),
-    ]);
-    for terminal in ["xterm", "dumb"] {
-        if terminal == "dumb" {
-            place.model.push([json!({ "text": "Plainly." })]);
-        }
+/// A chat at a terminal, with what it showed and was not waited for yet.
+struct Terminal {
+    child: Child,
+    keys: fs::File,
+    screen: BufReader<fs::File>,
+    shown: String,
+}
+
+impl Terminal {
+    fn open(place: &Place, kind: &str) -> Self {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&near).and_then(|()| unlockpt(&near)).expect("a terminal");
         let name = ptsname(&near, Vec::new()).expect("it has a name");
@@ -589,39 +629,90 @@ fn a_terminal_shows_a_prompt_and_takes_questions_and_answers() {
         };
         let mut command = place.command(&[]);
         command.stdin(far()).stdout(far()).stderr(far());
-        command.env("TERM", terminal).env("NO_COLOR", "1");
-        let mut child = command.spawn().expect("the command runs");
-        drop(command);
-        let near = fs::File::from(near);
-        let mut screen = BufReader::new(near.try_clone().expect("a handle"));
-        let mut keys = near;
-        let mut shown = String::new();
-        let mut wait = |wanted: &str| {
-            while !shown.contains(wanted) {
-                let bytes = screen.fill_buf().unwrap_or_default();
-                assert!(!bytes.is_empty(), "{wanted}: {shown}");
-                shown.push_str(&String::from_utf8_lossy(bytes));
-                let count = bytes.len();
-                screen.consume(count);
-            }
-            shown = shown.split_once(wanted).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        };
-        wait("/help lists the commands");
-        wait("> ");
-        if terminal == "dumb" {
-            keys.write_all(b"again\n").expect("it reads");
-            wait("Plainly.");
-        } else {
-            keys.write_all(b"paint it\r").expect("it reads");
-            wait("Paint it red?");
-            wait("[y]es, [n]o");
-            keys.write_all(b"y\n").expect("it reads");
-            wait("paint red");
-            wait("Done in red.");
-        }
-        wait("> ");
-        keys.write_all(b"/quit\r").expect("it reads");
-        wait("go on with `peasy chat --resume");
-        assert_eq!(child.wait().expect("it ends").code(), Some(0));
+        command.env("TERM", kind).env("NO_COLOR", "1");
+        let child = command.spawn().expect("the command runs");
+        let keys = fs::File::from(near);
+        let screen = BufReader::new(keys.try_clone().expect("a handle"));
+        let mut terminal = Self { child, keys, screen, shown: String::new() };
+        terminal.wait("/help lists the commands");
+        terminal.wait("> ");
+        terminal
     }
+
+    fn wait(&mut self, wanted: &str) {
+        while !self.shown.contains(wanted) {
+            let bytes = self.screen.fill_buf().unwrap_or_default();
+            assert!(!bytes.is_empty(), "{wanted}: {}", self.shown);
+            self.shown.push_str(&String::from_utf8_lossy(bytes));
+            let count = bytes.len();
+            self.screen.consume(count);
+        }
+        let rest = self.shown.split_once(wanted).map(|(_, rest)| rest.to_owned());
+        self.shown = rest.unwrap_or_default();
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("it reads");
+    }
+
+    fn ends(mut self) {
+        self.wait("go on with `peasy chat --resume");
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+#[test]
+fn a_terminal_shows_a_prompt_and_takes_questions_and_answers() {
+    let place = Place::new([
+        json!({ "calls": [{ "tool": "paint", "arguments": {} }] }),
+        json!({ "text": "Done in red." }),
+    ]);
+    let mut terminal = Terminal::open(&place, "xterm");
+    terminal.press("paint it\r");
+    terminal.wait("Paint it red?");
+    terminal.wait("[y]es, [n]o");
+    terminal.press("y\n");
+    terminal.wait("paint red");
+    terminal.wait("Done in red.");
+    terminal.wait("> ");
+    terminal.press("/quit\r");
+    terminal.ends();
+    place.model.push([json!({ "text": "Plainly." })]);
+    let mut terminal = Terminal::open(&place, "dumb");
+    terminal.press("again\n");
+    terminal.wait("Plainly.");
+    terminal.wait("> ");
+    terminal.press("/quit\r");
+    terminal.ends();
+}
+
+#[test]
+fn an_interrupt_at_a_question_comes_back_to_the_prompt_and_two_at_an_empty_one_leave() {
+    const CTRL_C: &str = "\u{3}";
+    let place = Place::new([
+        json!({ "calls": [{ "tool": "paint", "arguments": {} }] }),
+        json!({ "text": "Here." }),
+    ]);
+    let mut terminal = Terminal::open(&place, "xterm");
+    terminal.press("paint it\r");
+    terminal.wait("[y]es, [n]o");
+    // While it asks, the terminal makes a signal of the key.
+    let id = i32::try_from(terminal.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(id.expect("a process"), rustix::process::Signal::INT)
+        .expect("it lives");
+    terminal.wait("cancelled");
+    terminal.wait("> ");
+    terminal.press("thrown away");
+    terminal.wait("away");
+    terminal.press(CTRL_C);
+    terminal.wait("> ");
+    terminal.press("still there?\r");
+    terminal.wait("Here.");
+    terminal.wait("> ");
+    assert_eq!(place.model.requests().len(), 2, "what was thrown away was not asked");
+    terminal.press(CTRL_C);
+    terminal.wait("Ctrl-C once more");
+    terminal.wait("> ");
+    terminal.press(CTRL_C);
+    terminal.ends();
 }

@@ -615,7 +615,8 @@ fn people_look_at_stores_and_mend_them() {
     assert!(text(&user.run(&["store", "list"])).1.contains("no feature has a store yet"));
     user.call("add");
     assert!(text(&user.run(&["store", "list"])).0.starts_with("user:counter  1 key, 2 bytes"));
-    assert!(user.run(&["store", "set", "counter", "n", "41"]).status.success());
+    let set = user.run(&["store", "set", "counter", "n", "41"]);
+    assert_eq!((set.status.success(), text(&set).1.as_str()), (true, "`n` is 41 now\n"));
     assert_eq!(text(&user.call("add")).0, "42\n");
     assert_eq!(user.run(&["store", "set", "counter", "n", "text"]).status.code(), Some(2));
     let exported = text(&user.run(&["store", "export", "counter"])).0;

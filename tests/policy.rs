@@ -107,6 +107,20 @@ impl Person {
     }
 }
 
+#[cfg(feature = "mcp")]
+#[test]
+fn what_waits_for_grants_is_one_line_at_each_start() {
+    let person = Person::new();
+    let (_, said) = person.says(&["serve", "teller.rhai"]);
+    let note = "note: 1 feature waits for grants, hooks among them: `peasy list teller.rhai`\n";
+    assert!(said.contains(note), "{said}");
+    assert!(!said.contains("[grant/"), "{said}");
+    assert_eq!(person.says(&["trust", "."]).0, Some(0));
+    assert_eq!(person.says(&["grant", "teller.rhai", "notify:model"]).0, Some(0));
+    let (_, said) = person.says(&["serve", "teller.rhai"]);
+    assert!(!said.contains("for grants"), "{said}");
+}
+
 #[test]
 fn what_is_denied_is_granted_by_the_command_in_the_message() {
     let person = Person::new();

@@ -448,6 +448,8 @@ fn people_look_at_sessions() {
     assert_eq!(catalog["source"]["modules"]["helper"]["text"], json!(HELPER), "{exported}");
     let markdown = said(&["log", "export", "--format", "markdown", "default"]);
     assert!(markdown.contains("## User\n\nAdd 1.\n"), "{markdown}");
+    assert!(!markdown.contains("\n\n\n"), "{markdown}");
+    assert!(markdown.contains("\n\n## ") && !markdown.contains("}\n##"), "{markdown}");
     assert!(markdown.contains("### `add`") && markdown.contains("> now 2"), "{markdown}");
     assert!(said(&["log", "show", "--last", "3"]).contains("the turn ends: done"));
     let id = exported.as_array().and_then(|all| all.iter().find(|one| one["kind"] == "intent"));
@@ -487,7 +489,7 @@ fn people_look_at_sessions() {
 }
 
 fn about() -> About {
-    About { front: "test".to_owned(), agent: None }
+    About { front: "test".to_owned(), agent: None, root: None }
 }
 
 /// One turn of an agent: a question, a call, its result and text, an answer.

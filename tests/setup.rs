@@ -319,11 +319,15 @@ fn a_name_that_is_taken_is_not_taken_away() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("changed `greet`"), "{said}");
     assert!(person.named(&person.read(file)).contains("\"command\": \"PEASY\""));
+    let (code, said) = person.says(&["mcp", "uninstall", "cursor"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("as `greet`: `peasy mcp uninstall cursor --name greet`"), "{said}");
     let (code, said) = person.says(&["mcp", "uninstall", "cursor", "--name", "greet"]);
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = person.says(&["mcp", "uninstall", "cursor", "--name", "greet"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("there is no server `greet`"), "{said}");
+    assert!(said.contains("nothing there runs peasy; `peasy mcp list`"), "{said}");
 }
 
 #[test]
@@ -445,6 +449,43 @@ fn doctor_says_which_features_do_not_run_and_why() {
     has(&found, "problem", "broken.rhai is broken");
     has(&found, "warning", "project:guard");
     has(&found, "warning", "project:off (.peasy/features/off.rhai)");
+}
+
+#[test]
+fn doctor_says_which_hooks_are_asked_and_by_whom() {
+    let person = Person::new();
+    person.write(
+        "home/.config/peasy/features/guard.rhai",
+        "/// Guard.\n/// @hook pre_tool_call kind=shell\nfn guard(event) { }\n",
+    );
+    has(&found(&person, "hooks").1, "ok", "no other agent asks them");
+    assert_eq!(person.says(&["hook", "install", "codex"]).0, Some(0));
+    let (code, hooks) = found(&person, "hooks");
+    assert_eq!(code, Some(0), "{hooks:#?}");
+    has(&hooks, "ok", "guard at pre_tool_call, kind=shell of user:guard");
+    has(&hooks, "ok", "Codex asks them");
+    person.write("home/.gemini/settings.json", "[");
+    has(&found(&person, "hooks").1, "warning", "[config/agent-file]");
+}
+
+#[cfg(feature = "bridge")]
+#[test]
+fn doctor_says_which_servers_are_named_and_what_they_lack() {
+    let person = Person::new();
+    has(&found(&person, "servers").1, "ok", "no other server is named");
+    assert_eq!(
+        person.says(&["mcp", "add", "far", "--", env!("CARGO_BIN_EXE_peasy"), "serve"]).0,
+        Some(0)
+    );
+    let (code, servers) = found(&person, "servers");
+    assert_eq!(code, Some(0), "{servers:#?}");
+    has(&servers, "ok", "far: PEASY serve");
+    let gone = ["mcp", "add", "gone", "--env", "KEY=secret:KEY", "--", "peasy-no-such-program"];
+    assert_eq!(person.says(&gone).0, Some(0));
+    let (code, servers) = found(&person, "servers");
+    assert_eq!(code, Some(2));
+    has(&servers, "problem", "gone: peasy-no-such-program: there is no `peasy-no-such-program`");
+    has(&servers, "problem", "the secret `KEY` is not there");
 }
 
 #[test]

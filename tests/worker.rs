@@ -233,7 +233,7 @@ fn pod(folder: &std::path::Path, feature: &str) -> Pod {
 }
 
 fn about() -> About {
-    About { front: "test".into(), agent: None }
+    About { front: "test".into(), agent: None, root: None }
 }
 
 impl Place {

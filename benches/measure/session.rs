@@ -61,7 +61,7 @@ fn resume(folder: &Path) -> Result<()> {
 }
 
 fn about() -> About {
-    About { front: "measure".into(), agent: None }
+    About { front: "measure".into(), agent: None, root: None }
 }
 
 fn record(folder: &Path, calls: usize) -> Result<()> {

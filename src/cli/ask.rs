@@ -18,7 +18,15 @@ pub(super) struct Asking<'a> {
     answers: Vec<Answer>,
     /// Whether a person may be asked.
     is_open: bool,
+    /// Whether the person wants no question any more.
+    is_over: Box<IsOver>,
 }
+
+type IsOver = dyn Fn() -> bool + Send + Sync;
+
+/// How often somebody who waits for an answer looks whether there will be one, in nanoseconds.
+#[cfg(unix)]
+const LOOK: i32 = 50_000_000;
 
 type Asked<T> = Result<T, Box<Diagnostic>>;
 
@@ -28,7 +36,13 @@ impl<'a> Asking<'a> {
     pub fn new(given: &'a [String], is_open: bool) -> Self {
         let given = given.iter().map(String::as_str).collect();
         let is_open = is_open && io::stdin().is_terminal() && io::stderr().is_terminal();
-        Self { given, answers: Vec::new(), is_open }
+        Self { given, answers: Vec::new(), is_open, is_over: Box::new(|| false) }
+    }
+
+    /// Puts a question aside as soon as this is so.
+    #[cfg(feature = "worker")]
+    pub fn unless(self, is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { is_over: Box::new(is_over), ..self }
     }
 
     /// The answers so far.
@@ -44,7 +58,7 @@ impl<'a> Asking<'a> {
     pub fn answer(&mut self, question: &Question, output: &mut Output) -> Asked<bool> {
         let answer = match self.take(question) {
             Some(text) => given(question, text)?,
-            None if self.is_open => ask(question, output)?,
+            None if self.is_open => ask(question, &*self.is_over, output)?,
             None => return Ok(false),
         };
         self.answers.push(answer);
@@ -173,7 +187,7 @@ fn first(question: &Question) -> String {
 }
 
 /// Asks the person at the terminal.
-fn ask(question: &Question, output: &mut Output) -> Asked<Answer> {
+fn ask(question: &Question, is_over: &IsOver, output: &mut Output) -> Asked<Answer> {
     let who = match &question.feature {
         Some(id) => format!("question[{}]:", safe(id.name().as_str())),
         None => "question:".to_owned(),
@@ -186,7 +200,7 @@ fn ask(question: &Question, output: &mut Output) -> Asked<Answer> {
     }
     match &question.wanted {
         Wanted::Consent => loop {
-            let Some(line) = prompt("yes or no", "[y]es, [n]o", output)? else {
+            let Some(line) = prompt("yes or no", "[y]es, [n]o", is_over, output)? else {
                 return Ok(Answer::Dismissed);
             };
             if let Some(answer) = yes_or_no(&line) {
@@ -197,7 +211,7 @@ fn ask(question: &Question, output: &mut Output) -> Asked<Answer> {
             output.tell(paint(DIM, "  Ctrl-D puts the question aside"));
             let mut values = Map::new();
             for field in fields {
-                match ask_field(field, output)? {
+                match ask_field(field, is_over, output)? {
                     Some(Some(value)) => {
                         values.insert(field.argument_name().to_owned(), value);
                     }
@@ -211,7 +225,11 @@ fn ask(question: &Question, output: &mut Output) -> Asked<Answer> {
 }
 
 /// Asks for one value: `Some(None)` leaves it out, `None` puts the question aside.
-fn ask_field(field: &Parameter, output: &mut Output) -> Asked<Option<Option<Value>>> {
+fn ask_field(
+    field: &Parameter,
+    is_over: &IsOver,
+    output: &mut Output,
+) -> Asked<Option<Option<Value>>> {
     let labels = &field.labels;
     if !field.description.is_empty() {
         output.tell(format_args!("  {}", safe(&field.description)));
@@ -228,7 +246,9 @@ fn ask_field(field: &Parameter, output: &mut Output) -> Asked<Option<Option<Valu
         about = format!("{about} = {default}");
     }
     loop {
-        let Some(line) = prompt(&safe(name), &safe(&about), output)? else { return Ok(None) };
+        let Some(line) = prompt(&safe(name), &safe(&about), is_over, output)? else {
+            return Ok(None);
+        };
         if line.is_empty() && (field.default.is_some() || field.kind.is_optional()) {
             return Ok(Some(None));
         }
@@ -245,18 +265,43 @@ fn ask_field(field: &Parameter, output: &mut Output) -> Asked<Option<Option<Valu
 }
 
 /// One line of the person; `None` where there is none any more.
-fn prompt(name: &str, about: &str, output: &mut Output) -> Asked<Option<String>> {
+fn prompt(name: &str, about: &str, is_over: &IsOver, output: &mut Output) -> Asked<Option<String>> {
     let lost = |reason: io::Error| usage(format!("the terminal cannot be read: {reason}"));
     let mut terminal = output.stderr();
     write!(terminal, "  {name} {} ", paint(DIM, format_args!("({about})")))
         .and_then(|()| terminal.flush())
         .map_err(lost)?;
     let mut line = String::new();
+    if !comes(is_over) {
+        return Ok(None);
+    }
     if io::stdin().lock().read_line(&mut line).map_err(lost)? == 0 {
         output.tell("");
         return Ok(None);
     }
     Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Waits for a line. Whether one comes before it is over: a terminal gives whole lines, and reading cannot be
+/// ended.
+#[cfg(unix)]
+fn comes(is_over: &IsOver) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = io::stdin();
+    while !is_over() {
+        let mut polled = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: LOOK.into() })) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => (),
+            // Reading says what is wrong.
+            Ok(_) | Err(_) => return true,
+        }
+    }
+    false
+}
+
+#[cfg(not(unix))]
+fn comes(is_over: &IsOver) -> bool {
+    !is_over()
 }
 
 #[cfg(test)]
@@ -318,6 +363,7 @@ mod tests {
             given: all.iter().map(String::as_str).collect(),
             answers: Vec::new(),
             is_open: false,
+            is_over: Box::new(|| false),
         };
         let fields = [("answer", "string")];
         assert_eq!(asking.take(&question(&fields, Some("who"))), Some("named"));

@@ -359,7 +359,7 @@ fn said(entry: &Entry) -> String {
         Entry::User(said) => format!("{} {}", name("user"), short(&said.content)),
         Entry::Request(request) => {
             let (provider, model) = (safe(&request.provider), safe(&request.model));
-            format!("asks {provider} {model} with {} messages", request.facts)
+            format!("asks {provider} {model} with {}", count(request.facts, "message"))
         }
         Entry::Assistant(said) => {
             let tools: Vec<_> = said.calls.iter().map(|call| safe(&call.tool)).collect();
@@ -379,8 +379,8 @@ fn said(entry: &Entry) -> String {
             format!("{} {text}{}", name("notice"), why(&said.reason))
         }
         Entry::Compaction(said) => {
-            let (facts, summary) = (said.facts, short(&said.summary));
-            format!("{} of {facts} messages: {summary} {}", name("summary"), why(&said.reason))
+            let (facts, summary) = (count(said.facts, "message"), short(&said.summary));
+            format!("{} of {facts}: {summary} {}", name("summary"), why(&said.reason))
         }
         Entry::Usage(usage) => format!("{} tokens in, {} out", usage.input, usage.output),
         Entry::TurnEnd(end) => format!("the turn ends: {}", safe(&end.why)),
@@ -449,11 +449,15 @@ fn check(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Box<D
         output.say(format_args!("{} {}", paint(DIM, "note:"), safe(note)));
     }
     let mut summary = format!(
-        "{lines} lines, {calls} calls, {committed} of them with lasting effects, {acts} acts, {open} under way"
+        "{}, {}, {committed} of them with lasting effects, {}, {open} under way",
+        count(*lines, "line"),
+        count(*calls, "call"),
+        count(*acts, "act"),
     );
     // Writing to a string cannot fail.
     if *requests + *facts > 0 {
-        let _ = write!(summary, ", {facts} facts and {requests} requests of a model");
+        let (facts, requests) = (count(*facts, "fact"), count(*requests, "request"));
+        let _ = write!(summary, ", {facts} and {requests} of a model");
     }
     if *unknown > 0 {
         let _ = write!(summary, ", {unknown} entries of a newer version");
@@ -518,10 +522,12 @@ fn list(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Box<Diag
     }
     for Listed { session, front, parent, lines, calls, requests, tokens, size } in &listed {
         let time = jiff::Timestamp::from_millisecond(size.written).map(|time| time.to_string());
-        let mut text = format!("{} {lines} lines, {calls} calls", paint(BOLD, safe(session)));
+        let (lines, calls) = (count(*lines, "line"), count(*calls, "call"));
+        let mut text = format!("{} {lines}, {calls}", paint(BOLD, safe(session)));
         // Writing to a string cannot fail.
         if *requests > 0 {
-            let _ = write!(text, ", {requests} requests, {tokens} tokens");
+            let (requests, tokens) = (count(*requests, "request"), count(*tokens, "token"));
+            let _ = write!(text, ", {requests}, {tokens}");
         }
         if let Some(front) = front {
             let _ = write!(text, ", of {}", safe(front));
@@ -574,11 +580,11 @@ fn export(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Box<
             output.say_result(if before == "[" { "[]" } else { "]" });
         }
         ExportFormat::Markdown => {
-            output.say_result(&format!("# Session {}\n", safe(&arguments.session)));
+            output.say_result(&format!("# Session {}", safe(&arguments.session)));
             for line in read {
                 let (line, _) = line.map_err(|error| error.diagnostic())?;
                 if let Some(text) = paragraph(&line, &folder)? {
-                    output.say_result(&text);
+                    output.say_result(&format!("\n{}", text.trim_end()));
                 }
             }
         }
@@ -630,7 +636,8 @@ fn unfold(value: &mut Value, folder: &Path) -> Result<(), Box<Diagnostic>> {
     Ok(())
 }
 
-/// An entry as a paragraph of Markdown; `None` for what says nothing to a reader.
+/// An entry as a paragraph of Markdown, which a blank line parts from the one before; `None` for what says
+/// nothing to a reader.
 fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnostic>> {
     let value = |body: &Body| load(folder, body).map_err(|error| error.diagnostic());
     let plain = |body: &Body| -> Result<String, Box<Diagnostic>> {
@@ -642,28 +649,32 @@ fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnosti
     let call = |about: &CallEntry, came: String| -> Result<String, Box<Diagnostic>> {
         let input = serde_json::to_string_pretty(&value(&about.input)?).unwrap_or_default();
         let input = fenced(&input, "json");
-        Ok(format!("### `{}`\n\n{input}\n\n{came}\n", about.contribution))
+        Ok(format!("### `{}`\n\n{input}\n\n{came}", about.contribution))
     };
     Ok(Some(match &line.entry {
-        Entry::Instructions(said) => format!("## Instructions\n\n{}\n", plain(&said.text)?),
-        Entry::User(said) => format!("## User\n\n{}\n", plain(&said.content)?),
+        Entry::Instructions(said) => format!("## Instructions\n\n{}", plain(&said.text)?),
+        Entry::User(said) => format!("## User\n\n{}", plain(&said.content)?),
         Entry::Assistant(said) => {
             let calls = said.calls.iter().map(|call| {
                 Ok(format!("- calls `{}` with `{}`\n", call.tool, value(&call.arguments)?))
             });
             let calls = calls.collect::<Result<String, Box<Diagnostic>>>()?;
-            format!("## Assistant\n\n{}\n\n{calls}", plain(&said.text)?)
+            let text = plain(&said.text)?;
+            let parts = ["## Assistant", text.trim_end(), calls.trim_end()];
+            let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            parts.join("\n\n")
         }
         Entry::ToolResult(said) => match &said.shown {
-            Some(shown) => format!("Result: {}\n", plain(shown)?),
+            Some(shown) => format!("Result: {}", plain(shown)?),
             None => return Ok(None),
         },
         Entry::Notice(said) => match &said.text {
-            Some(text) => format!("> {}\n", plain(text)?.replace('\n', "\n> ")),
+            Some(text) => format!("> {}", plain(text)?.replace('\n', "\n> ")),
             None => return Ok(None),
         },
         Entry::Compaction(said) => {
-            format!("## Summary of {} messages\n\n{}\n", said.facts, plain(&said.summary)?)
+            let facts = count(said.facts, "message");
+            format!("## Summary of {facts}\n\n{}", plain(&said.summary)?)
         }
         Entry::Call { about, result: Some(result), .. } | Entry::Intent { about, result, .. } => {
             call(about, plain(result)?)?
@@ -673,11 +684,11 @@ fn paragraph(line: &Line, folder: &Path) -> Result<Option<String>, Box<Diagnosti
             call(about, fenced(&why.join("\n"), "text"))?
         }
         Entry::Done { notices, .. } if !notices.is_empty() => {
-            let notices = notices.iter().map(|text| format!("> {}\n", text.replace('\n', "\n> ")));
-            notices.collect::<Vec<_>>().join("\n")
+            let notices = notices.iter().map(|text| format!("> {}", text.replace('\n', "\n> ")));
+            notices.collect::<Vec<_>>().join("\n\n")
         }
-        Entry::Act { feature, act, .. } => format!("- `{feature}` {act}\n"),
-        Entry::Store { feature, change, .. } => format!("- the store of `{feature}` {change}\n"),
+        Entry::Act { feature, act, .. } => format!("- `{feature}` {act}"),
+        Entry::Store { feature, change, .. } => format!("- the store of `{feature}` {change}"),
         _ => return Ok(None),
     }))
 }

@@ -5,7 +5,7 @@
 
 use super::output::{Output, count};
 use super::reload::{Console, reloader};
-use super::workspace::{self, inactive};
+use super::workspace;
 use super::{Exit, IsolationArguments, PathArguments, PolicyArguments, usage};
 use crate::config::token;
 use crate::diagnostic::Diagnostic;
@@ -147,10 +147,7 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     };
     let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     workspace::tell_broken(&workspace, output);
-    let inactive = catalog.reports().iter().flat_map(inactive);
-    for problem in inactive.chain(catalog.diagnostics().to_vec()) {
-        output.tell_picture(&problem, None);
-    }
+    workspace::tell_inactive(&catalog, &arguments.paths.paths, output);
     let tools = count(catalog.tools().len(), "tool");
     let features = count(catalog.features().len(), "feature");
     let what = format!("peasy serves {tools} of {features}");

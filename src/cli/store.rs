@@ -90,6 +90,9 @@ struct WhichStore {
 /// How long to wait for calls that use the store.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Most characters of a value that are shown.
+const SHOWN: usize = 60;
+
 /// Does what was asked.
 ///
 /// # Errors
@@ -107,11 +110,13 @@ pub fn run(arguments: &StoreArguments, output: &mut Output) -> Result<Exit, Box<
             Ok(Exit::Done)
         }
         StoreCommand::Set { which, key, value } => {
-            let value = parse(value)?;
+            let value = parse(value)?.to_string();
             change(which, &stores, |lease| {
-                lease.set(key.as_str(), value.to_string())?;
+                lease.set(key.as_str(), value.clone())?;
                 Ok(StoreChange::Set { key: key.clone() })
-            })
+            })?;
+            output.tell(format_args!("`{}` is {} now", safe(key), short(&value)));
+            Ok(Exit::Done)
         }
         StoreCommand::Import { which, file } => {
             let fields = object(file.as_deref())?;
@@ -328,6 +333,13 @@ impl WhichStore {
             None => problem.help("`peasy store list` shows those that have one"),
         }
     }
+}
+
+/// The beginning of a value as JSON.
+fn short(value: &str) -> String {
+    let shown: String = value.chars().take(SHOWN).collect();
+    let rest = if shown.len() < value.len() { "…" } else { "" };
+    format!("{}{rest}", safe(&shown))
 }
 
 fn parse(text: &str) -> Result<Value, Box<Diagnostic>> {

@@ -7,7 +7,7 @@ use crate::config::known::known;
 use crate::config::policy::Subject;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::capability::Capability;
-use crate::workspace::place;
+use crate::workspace::{Workspace, place};
 use std::path::PathBuf;
 
 /// A feature as it stands on disk.
@@ -25,8 +25,13 @@ pub(super) struct Found {
 /// There is none, or several.
 pub(super) fn find(word: &str) -> Result<Found, Box<Diagnostic>> {
     if place::is_path(word) {
-        let found = read(&[PathBuf::from(word)])?;
-        return one(word, found);
+        let path = [PathBuf::from(word)];
+        let workspace = workspace::read(&path, &LimitArguments::default())?;
+        // Why nothing is there, where that is known.
+        return match workspace.problems.iter().find(|problem| problem.is_error()) {
+            Some(problem) if workspace.features.is_empty() => Err(problem.clone().into()),
+            _ => one(word, found_in(&workspace, &path)?),
+        };
     }
     let is_named = |found: &Found| {
         let id = &found.subject.id;
@@ -71,7 +76,10 @@ fn one(word: &str, mut found: Vec<Found>) -> Result<Found, Box<Diagnostic>> {
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Found>, Box<Diagnostic>> {
-    let workspace = workspace::read(paths, &LimitArguments::default())?;
+    found_in(&workspace::read(paths, &LimitArguments::default())?, paths)
+}
+
+fn found_in(workspace: &Workspace, paths: &[PathBuf]) -> Result<Vec<Found>, Box<Diagnostic>> {
     if let [path] = paths
         && let [only] = workspace.features.as_slice()
         && let Some(error) = only.errors().next()

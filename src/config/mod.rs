@@ -13,6 +13,20 @@ pub mod token;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+/// What keeps a text from being TOML, in one line: ``line 4, column 11: unclosed array table, expected `]` ``.
+fn toml_problem(text: &str, error: &toml_edit::TomlError) -> String {
+    let message = error.message().trim().replace('\n', ", ");
+    let Some(span) = error.span() else { return message };
+    let before = text.get(..span.start).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {}, column {column}: {message}", line_of(text, span.start))
+}
+
+/// The line of a place in a text, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
 /// The folders of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folders {

@@ -59,7 +59,7 @@ pub fn of_project(
         text => text.map_err(|reason| error(reason.to_string()))?,
     };
     let document: DocumentMut =
-        text.parse().map_err(|reason: toml_edit::TomlError| error(reason.to_string()))?;
+        text.parse().map_err(|reason| error(super::toml_problem(&text, &reason)))?;
     let mut rules = Vec::new();
     for (key, item) in document.as_table() {
         match key {

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+use toml_edit::{Array, ArrayOfTables, Document, DocumentMut, InlineTable, Item, Table, Value};
 
 /// The file below the configuration folder.
 pub const FILE: &str = "policy.toml";
@@ -161,9 +161,9 @@ impl Policy {
 
     fn parse(file: &Path, text: &str) -> Result<Self, PolicyError> {
         let malformed = |problem: String| PolicyError::Malformed { file: file.to_owned(), problem };
-        let document: DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| malformed(error.to_string()))?;
-        understand(document.as_table()).map_err(malformed)
+        let document =
+            Document::parse(text).map_err(|error| malformed(super::toml_problem(text, &error)))?;
+        understand(text, document.as_table()).map_err(malformed)
     }
 
     /// The rules that each call is held against, in the order of the file.
@@ -312,7 +312,8 @@ pub fn change(folder: &Path, changes: &[Change]) -> Result<usize, PolicyError> {
         Some(rest) => (HEADER, rest),
         None => ("", &*whole),
     };
-    let policy = Policy::parse(&file, text)?;
+    // All of it, so that a problem is told with the line that the file has it in.
+    let policy = Policy::parse(&file, &whole)?;
     let mut document: DocumentMut = text.parse().unwrap_or_default();
     let before = policy.entries.len();
     let mut policy = policy;
@@ -411,7 +412,7 @@ pub fn binds(source: &FeatureSource, capability: &Capability) -> bool {
     }
 }
 
-fn understand(table: &Table) -> Result<Policy, String> {
+fn understand(text: &str, table: &Table) -> Result<Policy, String> {
     let mut permissions = Vec::new();
     let mut trusted = Vec::new();
     let mut entries = Vec::new();
@@ -428,7 +429,13 @@ fn understand(table: &Table) -> Result<Policy, String> {
                     .as_array_of_tables()
                     .ok_or("`feature` is no list of tables; write `[[feature]]`")?;
                 for table in tables {
-                    let new = entry(table)?;
+                    let new = entry(table).map_err(|problem| match table.span() {
+                        Some(span) => format!(
+                            "{problem}, in the `[[feature]]` of line {}",
+                            super::line_of(text, span.start)
+                        ),
+                        None => problem,
+                    })?;
                     let is_twin = |other: &Entry| other.id == new.id && other.root == new.root;
                     if entries.iter().any(is_twin) {
                         return Err(format!(
@@ -745,6 +752,28 @@ mod tests {
             let change = Change::Trust("/work".into(), true);
             assert!(super::change(folder.path(), &[change]).is_err(), "{text}");
             assert_eq!(fs_read(&folder.path().join(FILE)), text);
+        }
+    }
+
+    #[test]
+    fn a_problem_is_told_with_the_line_of_the_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (text, told) in [
+            ("trusted = [oops]\n", "understood: line 3, column 12: string values must be quoted"),
+            (
+                "[[feature]]\nid = \"user:a\"\nroot = \"/\"\n\n[[feature]]\nid = \"user:b\"\n",
+                "in the `[[feature]]` of line 7",
+            ),
+        ] {
+            let whole = format!("{HEADER}{text}");
+            std::fs::write(folder.path().join(FILE), &whole).expect("the folder takes it");
+            let change = Change::Trust("/work".into(), true);
+            let read = Policy::load(folder.path()).expect_err(text).to_string();
+            let written = super::change(folder.path(), &[change]).expect_err(text).to_string();
+            for problem in [read, written] {
+                assert!(problem.contains(told), "{problem}");
+                assert_eq!(problem.lines().count(), 1, "{problem}");
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! user's, as `secret:NAME`, so that no key stands in the file.
 
 use super::settings::{FILE, Settings, SettingsError};
+use crate::diagnostic::shell_word;
 use crate::feature::capability::SecretName;
 use crate::feature::hook::ToolGlob;
 use crate::feature::id::{FeatureName, ToolName};
@@ -70,6 +71,19 @@ pub enum Reach {
         /// Headers of every request.
         headers: Vec<(String, Spelled)>,
     },
+}
+
+/// As one would type it.
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program { command, args, .. } => {
+                let words = std::iter::once(command).chain(args);
+                f.write_str(&words.map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
+            }
+            Self::Http { url, .. } => f.write_str(url),
+        }
+    }
 }
 
 /// A value that is written in the file, or that ends with a secret.
@@ -373,7 +387,7 @@ fn change(
     let malformed = |problem| SettingsError::Malformed { file: file.clone(), problem };
     Settings::parse(&text).map_err(malformed)?;
     let mut document: DocumentMut =
-        text.parse().map_err(|reason: toml_edit::TomlError| malformed(reason.to_string()))?;
+        text.parse().map_err(|reason| malformed(super::toml_problem(&text, &reason)))?;
     let in_line = || {
         malformed(
             "`mcp` or `mcp.servers` is written in one line; write it as `[mcp.servers.NAME]`"

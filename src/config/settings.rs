@@ -94,7 +94,7 @@ impl Settings {
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let document: DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
+            text.parse().map_err(|error| super::toml_problem(text, &error))?;
         let mut settings = Self::default();
         for (key, item) in document.as_table() {
             match key {
@@ -207,7 +207,7 @@ mod tests {
             ("fixed_clients = \"codex\"", "is a list of texts"),
             ("fixed_clients = [1]", "is a list of texts"),
             ("grants = []", "there are: durability, isolate, limits, fixed_clients, mcp, chat"),
-            ("x = [", "TOML parse error"),
+            ("# one\nx = [1, oops]", "line 2, column 9: string values must be quoted"),
         ] {
             let problem = Settings::parse(text).expect_err(text);
             assert!(problem.contains(told), "{text}: {problem}");

@@ -331,7 +331,7 @@ impl SubPods {
             root: asker.owner.root.clone(),
             scope: scope.clone(),
         };
-        let about = About { front: FRONT.to_owned(), agent: None };
+        let about = About { front: FRONT.to_owned(), agent: None, root: None };
         let log = Arc::clone(pod.log());
         let begun = Session::begin_below(log, &about, spawned).and_then(|session| {
             if let Some(text) = &terms.instructions {
@@ -361,7 +361,7 @@ impl SubPods {
         let latest = Arc::clone(&self.live().latest);
         let id = pod.to_owned();
         let pod = self.pod_below(shared, &latest, &session, &scope)?;
-        let about = About { front: FRONT.to_owned(), agent: None };
+        let about = About { front: FRONT.to_owned(), agent: None, root: None };
         let turns = record::turns(pod.log().folder());
         let record = Session::resume(Arc::clone(pod.log()), &about);
         let record = record.map_err(|error| error.diagnostic())?;

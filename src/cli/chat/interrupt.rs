@@ -86,6 +86,12 @@ impl Interrupts {
         Ok(Self(turn))
     }
 
+    /// Whether the turn that is under way was cancelled, at any moment.
+    pub fn is_cancelled(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let turn = Arc::clone(&self.0);
+        move || turn.lock().as_ref().is_some_and(Cancel::is_cancelled)
+    }
+
     /// Ctrl-C cancels this until what is given back is dropped.
     pub fn during(&self, cancel: &Cancel) -> During {
         *self.0.lock() = Some(cancel.clone());

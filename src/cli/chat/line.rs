@@ -3,9 +3,15 @@
 use super::super::usage;
 use super::MOST_PROMPT;
 use crate::diagnostic::Diagnostic;
+use rustyline::completion::Completer;
 use rustyline::config::{Builder, ColorMode};
 use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
+use rustyline::validate::Validator;
+use rustyline::{Context, Helper};
+use std::cell::Cell;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +30,9 @@ const MOST_HISTORY: usize = 1_000;
 pub(super) enum Line {
     /// A text.
     Text(String),
-    /// The person began anew.
+    /// The person threw away what was written.
+    Cleared,
+    /// The person pressed Ctrl-C at an empty line.
     Nothing,
     /// There will be no more.
     End,
@@ -37,9 +45,32 @@ pub(super) struct Lines {
 }
 
 enum From {
-    Terminal(Box<rustyline::Editor<(), FileHistory>>, PathBuf),
+    Terminal(Box<rustyline::Editor<Watch, FileHistory>>, PathBuf),
     Other,
 }
+
+/// Sees whether something stands in the line: an editor that is interrupted does not say.
+#[derive(Default)]
+struct Watch {
+    is_empty: Cell<bool>,
+}
+
+impl Hinter for Watch {
+    type Hint = String;
+
+    fn hint(&self, line: &str, _: usize, _: &Context<'_>) -> Option<String> {
+        self.is_empty.set(line.is_empty());
+        None
+    }
+}
+
+impl Completer for Watch {
+    type Candidate = String;
+}
+
+impl Highlighter for Watch {}
+impl Validator for Watch {}
+impl Helper for Watch {}
 
 impl Lines {
     /// Lines of standard input. The history lies in the folder `state`.
@@ -56,6 +87,7 @@ impl Lines {
                 .map(|config| config.history_ignore_space(true).color_mode(color).build());
             let history = state.join(HISTORY);
             let mut editor = rustyline::Editor::with_config(config.ok()?).ok()?;
+            editor.set_helper(Some(Watch::default()));
             // There is none at first.
             let _ = editor.load_history(&history);
             Some(From::Terminal(Box::new(editor), history))
@@ -95,6 +127,7 @@ impl Lines {
                     }
                 },
                 Line::End if !text.is_empty() => break,
+                Line::Nothing if !text.is_empty() => return Ok(Line::Cleared),
                 other => return Ok(other),
             }
         }
@@ -117,7 +150,10 @@ impl Lines {
                 self.waiting.store(false, Ordering::Release);
                 match line {
                     Ok(line) => Ok(Line::Text(line)),
-                    Err(ReadlineError::Interrupted) => Ok(Line::Nothing),
+                    Err(ReadlineError::Interrupted) => {
+                        let is_empty = editor.helper().is_some_and(|watch| watch.is_empty.get());
+                        Ok(if is_empty { Line::Nothing } else { Line::Cleared })
+                    }
                     Err(ReadlineError::Eof) => Ok(Line::End),
                     Err(reason) => Err(failed(reason.to_string()).into()),
                 }

@@ -13,9 +13,9 @@ mod session;
 mod slash;
 
 use super::ask::Asking;
-use super::output::{BOLD, DIM, Output, paint, safe};
+use super::output::{BOLD, DIM, Output, count, paint, safe};
 use super::reload::{Console, reloader};
-use super::workspace::{self, inactive};
+use super::workspace;
 use super::{Exit, IsolationArguments, PolicyArguments, refused_as_json, usage};
 use crate::config::chat::ChatSettings;
 use crate::diagnostic::Diagnostic;
@@ -28,8 +28,8 @@ use crate::worker::provider::{ModelName, Provider};
 use crate::worker::{
     Audience, End, Follower, Model, ModelResponder, Turned, Worker, WorkerSettings,
 };
-use crate::workspace::Workspace;
 use crate::workspace::reload::Reloading;
+use crate::workspace::{Workspace, place};
 use below::Below;
 use clap::Args;
 use interrupt::Interrupts;
@@ -61,7 +61,7 @@ While it runs, /help lists the commands; Ctrl-C ends the model's turn, and twice
 
   peasy chat --model ollama/qwen3                      talk
   peasy chat tools.rhai -p 'count the words of a b'    one question, with the tools of a file
-  peasy chat --continue                                go on with the latest session
+  peasy chat --continue                                go on with the latest session of this project
 
 The other MCP servers that your settings name are started, and their tools are the model's as well;
 `peasy mcp add` names one, --no-servers leaves them out.
@@ -98,7 +98,7 @@ pub struct ChatArguments {
         conflicts_with = "continue_"
     )]
     resume: Option<String>,
-    /// Go on with the latest session.
+    /// Go on with the latest session of this project in which something was said.
     #[arg(long = "continue")]
     continue_: bool,
     /// An answer to a question of a tool or a permission, in the order of the questions, or `NAME=…` of the
@@ -166,10 +166,7 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
             output.tell_picture(problem, read.text_of(problem).as_deref());
         }
     }
-    let waits = catalog.reports().iter().flat_map(inactive);
-    for problem in waits.chain(catalog.diagnostics().to_vec()) {
-        output.tell_picture(&problem, None);
-    }
+    workspace::tell_inactive(&catalog, &arguments.paths, output);
     let pod = workspace::open_pod_of(&workspace, catalog, which.name(), secrets, output)?;
     let pod = Arc::new(pod);
     let (session, tally) = open(&pod, &which, &provider)?;
@@ -339,7 +336,8 @@ fn open(
     which: &Chosen,
     provider: &Provider,
 ) -> Result<(Session, Tally), Box<Diagnostic>> {
-    let about = About { front: "chat".into(), agent: Some(provider.full_name().to_string()) };
+    let agent = Some(provider.full_name().to_string());
+    let about = About { front: "chat".into(), agent, root: place::project() };
     let log = Arc::clone(pod.log());
     let (session, tally) = match which {
         Chosen::New(_) => (Session::begin(log, &about), Tally::default()),
@@ -416,6 +414,7 @@ impl Chat {
             false => None,
         };
         let asking = Asking::new(&arguments.answers, !arguments.json);
+        let asking = asking.unless(self.interrupts.is_cancelled());
         let turned = if let Some(lines) = lines {
             let audience = json::JsonLines::new(lines, asking);
             audience.begin(self.session.id(), &self.provider.full_name().to_string());
@@ -426,7 +425,16 @@ impl Chat {
             let screen = Screen::new(Output::new(color), asking);
             self.turn(text, &screen)?
         };
+        self.end_below(output);
         Ok(exit_of(&turned.end))
+    }
+
+    /// Ends the turns that sub-pods are at, and says how many.
+    fn end_below(&self, output: &mut Output) {
+        let ended = self.pod.interrupt_below();
+        if ended > 0 {
+            output.tell(format_args!("{} of sub-pods ended", count(ended, "turn")));
+        }
     }
 
     fn talk(
@@ -436,7 +444,8 @@ impl Chat {
         servers: &Servers,
         output: &mut Output,
     ) -> Result<Exit, Box<Diagnostic>> {
-        let screen = Screen::new(Output::new(output.color()), Asking::new(&[], true));
+        let asking = Asking::new(&[], true).unless(self.interrupts.is_cancelled());
+        let screen = Screen::new(Output::new(output.color()), asking);
         let mut lines = Lines::open(&workspace::folders()?.state);
         self.below.beside(lines.waiting());
         let console = Console::new(output, &workspace, || ());
@@ -453,15 +462,22 @@ impl Chat {
         }
         self.greet(&lines, output);
         let mut exit = Exit::Done;
+        let mut is_leaving = false;
         loop {
+            let was_leaving = std::mem::take(&mut is_leaving);
             let text = match lines.next()? {
                 Line::Text(text) => text,
+                Line::Cleared => continue,
                 Line::Nothing => {
-                    let ended = self.pod.interrupt_below();
-                    if ended > 0 {
-                        let turns = super::output::count(ended, "turn");
-                        output.tell(format_args!("{turns} of sub-pods ended"));
+                    self.end_below(output);
+                    if was_leaving {
+                        break;
                     }
+                    is_leaving = true;
+                    output.tell(paint(
+                        DIM,
+                        "Ctrl-D or /quit ends the chat; Ctrl-C once more as well",
+                    ));
                     continue;
                 }
                 Line::End => break,
@@ -484,6 +500,7 @@ impl Chat {
             let turned = self.turn(text, &screen)?;
             exit = first_of(exit, exit_of(&turned.end), &lines);
         }
+        self.end_below(output);
         output.tell(paint(
             DIM,
             format_args!("go on with `peasy chat --resume {}`", self.session.id()),
@@ -492,7 +509,7 @@ impl Chat {
     }
 
     fn greet(&self, lines: &Lines, output: &mut Output) {
-        let tools = super::output::count(self.pod.catalog().tools().len(), "tool");
+        let tools = count(self.pod.catalog().tools().len(), "tool");
         output.tell(format_args!(
             "{} with {tools}, session {}",
             paint(BOLD, safe(&self.provider.full_name().to_string())),

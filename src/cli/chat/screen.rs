@@ -3,7 +3,7 @@
 
 use super::super::ask::Asking;
 use super::super::event::TerminalSink;
-use super::super::output::{BAD, DIM, GOOD, Output, WARN, first_line, paint, safe};
+use super::super::output::{BAD, DIM, GOOD, Output, WARN, count, first_line, paint, safe};
 use super::super::reload::Console;
 use super::line::PROMPT;
 use crate::feature::event::Sink;
@@ -116,8 +116,9 @@ impl Audience for Screen<'_> {
             Event::Usage(_) => {}
             Event::Compacted(facts) => {
                 state.tell(format_args!(
-                    "{} a summary stands in the place of {facts} messages; the log keeps them",
+                    "{} a summary stands in the place of {}; the log keeps all",
                     paint(DIM, "compacted:"),
+                    count(facts, "message"),
                 ));
             }
             Event::Ended(end) => {

@@ -1,15 +1,16 @@
 //! Which session a chat is of, and what is known of it from before.
 
-use super::super::output::{DIM, Output, paint, safe};
+use super::super::output::{DIM, Output, count, paint, safe};
 use super::super::{usage, workspace};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::feature::catalog::CallOptions;
-use crate::pod::session::said::Usage;
-use crate::pod::session::{Entry, Line, LogError, Reason, lines, sessions, size};
+use crate::pod::session::said::{Begin, Usage};
+use crate::pod::session::{Entry, Reason, lines, sessions, size};
 use crate::pod::sessions_folder;
 use crate::worker::Tokens;
+use crate::workspace::place;
 use std::io::{BufRead, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How many sessions a person is shown to choose from.
 const MOST_SHOWN: usize = 10;
@@ -99,8 +100,36 @@ fn below(folder: &Path) -> Tokens {
     tokens
 }
 
+/// The session of a chat, before anything but its beginning was read.
+struct Known {
+    name: String,
+    folder: PathBuf,
+    /// When it was written to last, in milliseconds since 1970.
+    written: i64,
+    /// The folder of its project; none in what an older version wrote.
+    root: Option<PathBuf>,
+}
+
+impl Known {
+    /// How many questions it was asked. A log that cannot be read to its end has those that can be read.
+    fn turns(&self) -> usize {
+        let read = lines(&self.folder).into_iter().flatten().map_while(Result::ok);
+        read.filter(|(line, _)| matches!(line.entry, Entry::User(_))).count()
+    }
+
+    fn is_of(&self, root: Option<&Path>) -> bool {
+        self.root.is_none() || self.root.as_deref() == root
+    }
+
+    /// `3 turns, 2026-01-01 12:00 UTC`
+    fn about(&self) -> String {
+        let time = jiff::Timestamp::from_millisecond(self.written).unwrap_or_default();
+        format!("{}, {}", count(self.turns(), "turn"), time.strftime("%Y-%m-%d %H:%M UTC"))
+    }
+}
+
 /// The sessions of chats, the latest first.
-fn chats(folder: &Path) -> Result<Vec<String>, Box<Diagnostic>> {
+fn chats(folder: &Path) -> Result<Vec<Known>, Box<Diagnostic>> {
     let failed = |reason: std::io::Error| {
         let message = format!("`{}` cannot be read: {reason}", folder.display());
         Diagnostic::operator("log/failed", message)
@@ -108,21 +137,24 @@ fn chats(folder: &Path) -> Result<Vec<String>, Box<Diagnostic>> {
     let mut chats = Vec::new();
     for name in sessions(folder).map_err(failed)? {
         let session = folder.join(&name);
-        if is_chat(&session) {
-            chats.push((size(&session).map_err(failed)?.written, name));
+        if let Some(Begin { root, .. }) = begun(&session) {
+            let written = size(&session).map_err(failed)?.written;
+            chats.push(Known { name, folder: session, written, root });
         }
     }
-    chats.sort_by(|one, other| other.cmp(one));
-    Ok(chats.into_iter().map(|(_, name)| name).collect())
+    chats.sort_by(|one, other| (other.written, &other.name).cmp(&(one.written, &one.name)));
+    Ok(chats)
 }
 
-/// Whether a chat began in this log. It stands near the beginning; a log that cannot be read is none.
-fn is_chat(folder: &Path) -> bool {
+/// How a chat began in this log, where one did. It stands near the beginning; a log that cannot be read has
+/// none.
+fn begun(folder: &Path) -> Option<Begin> {
     const NEAR: usize = 64;
-    let begins = |entry: &Entry| matches!(entry, Entry::Session(begin) if begin.front == "chat");
-    let begun =
-        |line: Result<(Line, String), LogError>| line.is_ok_and(|(line, _)| begins(&line.entry));
-    lines(folder).is_ok_and(|lines| lines.take(NEAR).any(begun))
+    let mut near = lines(folder).ok()?.take(NEAR);
+    near.find_map(|line| match line.ok()?.0.entry {
+        Entry::Session(begin) if begin.front == "chat" => Some(begin),
+        _ => None,
+    })
 }
 
 /// A session of this name, which begins.
@@ -163,19 +195,30 @@ pub(super) fn choose(
     }
     let folder = sessions_folder(&workspace::folders()?.state);
     let known = chats(&folder)?;
-    let Some(first) = known.first() else {
+    if known.is_empty() {
         let message = "there is no session of a chat to go on with";
         return Err(Diagnostic::operator("session/none", message)
             .help("`peasy chat` begins one")
             .into());
-    };
+    }
     match resume {
-        None => Ok(Chosen::Known(first.clone())),
+        None => {
+            let root = place::project();
+            let mut here = known.iter().filter(|known| known.is_of(root.as_deref()));
+            let latest = here.find(|known| known.turns() > 0).ok_or_else(|| {
+                let message = "there is no session of a chat of this project to go on with";
+                Diagnostic::operator("session/none", message)
+                    .help("`peasy chat` begins one; `peasy chat --resume` shows those of others")
+            })?;
+            Ok(Chosen::Known(latest.name.clone()))
+        }
         Some("") => pick(known, is_open, output),
-        Some(name) if known.iter().any(|known| known == name) => Ok(Chosen::Known(name.to_owned())),
+        Some(name) if known.iter().any(|known| known.name == name) => {
+            Ok(Chosen::Known(name.to_owned()))
+        }
         Some(name) => {
             let message = format!("there is no session `{}` of a chat", safe(name));
-            let help = match nearest(name, known.iter().map(String::as_str)) {
+            let help = match nearest(name, known.iter().map(|known| known.name.as_str())) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`peasy log list` shows the sessions that there are".to_owned(),
             };
@@ -186,19 +229,22 @@ pub(super) fn choose(
 
 /// Has the person choose.
 fn pick(
-    mut known: Vec<String>,
+    mut known: Vec<Known>,
     is_open: bool,
     output: &mut Output,
 ) -> Result<Chosen, Box<Diagnostic>> {
     known.truncate(MOST_SHOWN);
     let is_open = is_open && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !is_open {
+        let shown = known.iter().map(|known| format!("{} ({})", known.name, known.about()));
         return Err(usage("`--resume` names no session, and nobody can be asked")
-            .help(format!("the latest are: {}", known.join(", ")))
+            .help(format!("the latest are: {}", shown.collect::<Vec<_>>().join("; ")))
             .into());
     }
-    for (index, name) in known.iter().enumerate() {
-        output.tell(format_args!("{:>3}  {}", index + 1, safe(name)));
+    let widest = known.iter().map(|known| known.name.chars().count()).max().unwrap_or_default();
+    for (index, known) in known.iter().enumerate() {
+        let (name, about) = (safe(&known.name), paint(DIM, known.about()));
+        output.tell(format_args!("{:>3}  {name:<widest$}  {about}", index + 1));
     }
     loop {
         output.tell(paint(DIM, format_args!("which? 1 to {}", known.len())));
@@ -208,8 +254,8 @@ fn pick(
             return Err(usage("no session was chosen").into());
         }
         let number = line.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-        if let Some(name) = number.and_then(|number| known.get(number)) {
-            return Ok(Chosen::Known(name.clone()));
+        if let Some(known) = number.and_then(|number| known.get(number)) {
+            return Ok(Chosen::Known(known.name.clone()));
         }
     }
 }

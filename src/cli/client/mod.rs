@@ -19,7 +19,7 @@ use super::scope::{Scope, ScopeArguments};
 use super::servers::ServersCommand;
 use super::{Exit, usage, workspace};
 use crate::config::Folders;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, shell_word};
 use crate::script::runtime::is_project_root;
 use crate::workspace::place::project_features;
 use clap::{Args, Subcommand, ValueEnum};
@@ -379,11 +379,20 @@ fn uninstall(arguments: &UninstallArguments, output: &mut Output) -> Result<Exit
         let ours: Vec<_> = found
             .iter()
             .flat_map(|(_, servers)| ours(servers))
-            .map(|(name, _)| format!("`{}`", safe(name)))
+            .map(|(name, _)| safe(name))
             .collect();
         return Err(match ours.as_slice() {
-            [] => problem.help("`peasy mcp list` shows where peasy is written down"),
-            names => problem.help(format!("peasy is written down there as {}", names.join(", "))),
+            [] => problem
+                .help("nothing there runs peasy; `peasy mcp list` shows where it is written down"),
+            [only] => problem.help(format!(
+                "peasy is written down there as `{only}`: `peasy mcp uninstall {} --name {}`",
+                place.words(),
+                shell_word(only)
+            )),
+            names => problem.help(format!(
+                "peasy is written down there as {}; say which with `--name`",
+                names.join(", ")
+            )),
         }
         .into());
     };

@@ -1,7 +1,7 @@
 //! The features that commands find from here: which run, and why the others do not.
 
 use super::super::workspace::inactive;
-use super::{Finding, Findings, State};
+use super::{Finding, Findings, State, hook};
 use crate::config::Folders;
 use crate::config::policy::{Policy, Stale};
 use crate::config::settings::Settings;
@@ -67,6 +67,7 @@ pub(super) fn look(
         let help = format!("read what it does now, then `{command}`");
         all.add(AREA, State::Warning, Stale::sentence(&id, &capabilities), &[&help]);
     }
+    hook::look(&workspace, &catalog, all);
 }
 
 fn broken(read: &ReadFeature, all: &mut Findings) {

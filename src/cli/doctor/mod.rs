@@ -2,7 +2,10 @@
 //! something is wrong. Changes nothing.
 
 mod feature;
+mod hook;
 mod place;
+#[cfg(feature = "bridge")]
+mod server;
 mod system;
 
 use super::output::{BAD, BOLD, DIM, GOOD, Output, WARN, count, paint, safe};
@@ -103,6 +106,8 @@ pub fn run(arguments: &DoctorArguments, output: &mut Output) -> Result<Exit, Box
     let folders = Folders::of_user();
     let settings = place::look(folders.as_ref(), &mut all);
     feature::look(&arguments.places.paths, folders.as_ref(), &settings, &mut all);
+    #[cfg(feature = "bridge")]
+    server::look(&settings.servers, folders.as_ref(), &mut all);
     system::look(folders.as_ref(), &settings, &mut all);
     #[cfg(feature = "mcp")]
     clients(&mut all);

@@ -6,9 +6,9 @@ use crate::agent_hook::Agent;
 use crate::cli::output::{BOLD, DIM, GOOD, Output, paint, safe};
 use crate::cli::policy::LimitArguments;
 use crate::cli::replace::{read, replace};
-use crate::cli::scope::ScopeArguments;
+use crate::cli::scope::{Scope, ScopeArguments};
 use crate::cli::{Exit, program, usage, workspace};
-use crate::diagnostic::{Diagnostic, shell_word};
+use crate::diagnostic::{Diagnostic, Severity, shell_word};
 use crate::script::runtime::is_project_root;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -58,19 +58,7 @@ const MARK: char = '\u{feff}';
 
 impl PlaceArguments {
     fn open(&self) -> Result<Opened, Box<Diagnostic>> {
-        let here = std::env::current_dir()
-            .map_err(|reason| usage(format!("the current folder cannot be found: {reason}")))?;
-        let root = here.ancestors().find(|folder| is_project_root(folder)).unwrap_or(&here);
-        let file = file::place(self.agent, self.scope.scope(), root).ok_or_else(|| {
-            let message = "there is no home folder to find the agent's configuration in";
-            Diagnostic::operator("config/no-home", message).help("set `HOME` to an absolute path")
-        })?;
-        let text = read(&file).map_err(|reason| {
-            let message = format!("`{}` cannot be read: {reason}", file.display());
-            Diagnostic::operator("config/unreadable", message)
-                .help("check who owns the file and its folder")
-        })?;
-        Ok(Opened { agent: self.agent, file, text })
+        Opened::open(self.agent, self.scope.scope())
     }
 
     /// The flags that lead to the same file.
@@ -80,6 +68,22 @@ impl PlaceArguments {
 }
 
 impl Opened {
+    fn open(agent: Agent, scope: Scope) -> Result<Self, Box<Diagnostic>> {
+        let here = std::env::current_dir()
+            .map_err(|reason| usage(format!("the current folder cannot be found: {reason}")))?;
+        let root = here.ancestors().find(|folder| is_project_root(folder)).unwrap_or(&here);
+        let file = file::place(agent, scope, root).ok_or_else(|| {
+            let message = "there is no home folder to find the agent's configuration in";
+            Diagnostic::operator("config/no-home", message).help("set `HOME` to an absolute path")
+        })?;
+        let text = read(&file).map_err(|reason| {
+            let message = format!("`{}` cannot be read: {reason}", file.display());
+            Diagnostic::operator("config/unreadable", message)
+                .help("check who owns the file and its folder")
+        })?;
+        Ok(Self { agent, file, text })
+    }
+
     fn text(&self) -> &str {
         let text = self.text.as_deref().unwrap_or_default();
         text.strip_prefix(MARK).unwrap_or(text)
@@ -192,6 +196,30 @@ fn absolute(path: &Path) -> Result<String, Box<Diagnostic>> {
         .canonicalize()
         .map_err(|reason| usage(format!("`{}` cannot be followed: {reason}", path.display())))?;
     Ok(program::text(&real).map_err(usage)?)
+}
+
+/// The agents that ask peasy, each with the file that says so, and the files that cannot be read or understood.
+pub(in crate::cli) fn asked() -> (Vec<(Agent, PathBuf)>, Vec<Diagnostic>) {
+    let (mut all, mut problems) = (Vec::new(), Vec::new());
+    for agent in Agent::ALL {
+        for scope in [Scope::User, Scope::Project] {
+            let found = Opened::open(agent, scope).and_then(|opened| {
+                let without = file::without(agent, opened.text());
+                Ok((without.map_err(|why| opened.malformed(&why))?.is_some(), opened.file))
+            });
+            match found {
+                Ok((true, file)) => all.push((agent, file)),
+                Ok((false, _)) => (),
+                // Without a home there is nothing to look at, and one agent's file is not another's.
+                Err(problem) if problem.code == "config/no-home" => (),
+                Err(mut problem) => {
+                    problem.severity = Severity::Warning;
+                    problems.push(*problem);
+                }
+            }
+        }
+    }
+    (all, problems)
 }
 
 /// Has an agent ask no longer.

@@ -6,6 +6,7 @@ mod file;
 mod install;
 
 pub use event::answer;
+pub(super) use install::asked;
 
 use super::Exit;
 use super::output::Output;

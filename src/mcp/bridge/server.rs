@@ -144,7 +144,7 @@ impl Server {
         }
         ServerStatus {
             name: self.config.name.clone(),
-            reach: self.reach(),
+            reach: self.config.reach.to_string(),
             lifecycle: state.lifecycle,
             title: (state.revision > 0).then(|| descriptor.title.clone()),
             version: descriptor.version.clone(),
@@ -189,17 +189,6 @@ impl Server {
         state.problem.iter().cloned().chain(oddities.into_iter().flatten()).collect()
     }
 
-    fn reach(&self) -> String {
-        match &self.config.reach {
-            Reach::Program { command, args, .. } => {
-                let all = std::iter::once(command).chain(args);
-                let all: Vec<_> = all.map(|word| crate::diagnostic::shell_word(word)).collect();
-                all.join(" ")
-            }
-            Reach::Http { url, .. } => url.clone(),
-        }
-    }
-
     /// Calls a tool by the name that the server has for it.
     ///
     /// # Errors
@@ -215,11 +204,19 @@ impl Server {
     ) -> Result<Value, Fault> {
         let client = self.client(until, cancel)?;
         let result = client.call(tool, arguments, live, until, cancel);
-        if let Err(Fault::Late(_)) = &result {
+        match result {
             // It may hang, or be slow with this one call: whether it answers at all is looked at now.
-            self.update(|state| state.is_alarmed = true);
+            Err(Fault::Late(after)) => {
+                self.update(|state| state.is_alarmed = true);
+                Err(Fault::Late(after))
+            }
+            // Whoever called should read why, and not whoever looks at the server alone.
+            Err(gone @ Fault::Gone(_)) => {
+                let problem = gone.diagnostic(&self.config.name, &format!("the call of `{tool}`"));
+                Err(Fault::Down(Box::new(with_complaints(problem, &client.complaints()))))
+            }
+            result => result,
         }
-        result
     }
 
     /// The client of a server that is up; of one that is about to be, as soon as it is.

@@ -22,6 +22,9 @@ pub struct Begin {
     /// The agent, where the front knows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// The folder that the agent works in, where the front tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<PathBuf>,
     /// The version of peasy.
     pub version: String,
     /// The session that this one goes on from; its facts up to there are facts of this one.

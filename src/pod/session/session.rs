@@ -17,6 +17,7 @@ use crate::private;
 use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why something cannot be done with a session.
@@ -73,6 +74,8 @@ pub struct About {
     pub front: String,
     /// The agent, where the front knows one.
     pub agent: Option<String>,
+    /// The folder that it works in, where the front tells; one whose name is not UTF-8 is not written down.
+    pub root: Option<PathBuf>,
 }
 
 /// What a model is asked with, beside the facts.
@@ -196,6 +199,7 @@ impl Session {
             session: session.id.clone(),
             front: about.front.clone(),
             agent: about.agent.clone(),
+            root: about.root.clone().filter(|root| root.to_str().is_some()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             parent,
             spawned,

@@ -230,7 +230,7 @@ impl Place {
 }
 
 fn about() -> About {
-    About { front: "test".to_owned(), agent: None }
+    About { front: "test".to_owned(), agent: None, root: None }
 }
 
 fn asked() -> Asked {

@@ -10,14 +10,17 @@ fn a_server_that_dies_in_the_middle_of_a_call_is_told_and_started_anew() {
     let server = fake(
         "web",
         &folder,
-        r#"call() { if [ -e "$D/died" ]; then text alive; else : > "$D/died"; echo 'out of luck' >&2; exit 3; fi; }"#,
+        r#"call() { if [ -e "$D/died" ]; then text alive; else : > "$D/died"; printf '\033[31mout of luck\n' >&2; exit 3; fi; }"#,
     );
     let gateway = Gateway::of(&[server]);
-    let said = gateway.said("echo", json!({})).expect_err("it died");
+    let failure = gateway.call("echo", json!({})).result.expect_err("it died");
+    let problem = &failure.diagnostics[0];
     assert_eq!(
-        said,
-        "bridge/ended: the server `web` ended before the call of `echo` was answered: it ended with exit code 3"
+        problem.to_string(),
+        "error[bridge/ended]: the server `web` ended before the call of `echo` was answered: it ended with exit code 3"
     );
+    let last = problem.help.last().map(String::as_str);
+    assert_eq!(last, Some("it wrote last: [31mout of luck"), "nothing drives a terminal");
     assert_eq!(gateway.said("echo", json!({})), Ok(json!("alive")), "the next call waits for it");
     assert_eq!(gateway.until(|status| status.lifecycle == Lifecycle::Ready).restarts, 1);
 }
