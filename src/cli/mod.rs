@@ -50,6 +50,8 @@ mod reload;
 mod replace;
 mod scope;
 mod subject;
+#[cfg(any(feature = "mcp", feature = "worker"))]
+mod waiting;
 mod workspace;
 
 pub use exit::Exit;

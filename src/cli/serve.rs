@@ -5,8 +5,8 @@
 
 use super::output::{Output, count};
 use super::reload::{Console, reloader};
-use super::workspace;
 use super::{Exit, IsolationArguments, PathArguments, PolicyArguments, usage};
+use super::{waiting, workspace};
 use crate::config::token;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Failure;
@@ -147,7 +147,7 @@ pub fn run(arguments: &ServeArguments, output: &mut Output) -> Result<Exit, Box<
     };
     let catalog = workspace::install(&workspace, &arguments.policy.grants, output)?;
     workspace::tell_broken(&workspace, output);
-    workspace::tell_inactive(&catalog, &arguments.paths.paths, output);
+    waiting::tell(&catalog, &arguments.paths.paths, output);
     let tools = count(catalog.tools().len(), "tool");
     let features = count(catalog.features().len(), "feature");
     let what = format!("peasy serves {tools} of {features}");

@@ -2,16 +2,16 @@
 //! with whatever a person should hear of it.
 
 use super::exit::is_denial;
-use super::output::{Output, WARN, count, paint, safe};
+use super::output::{Output, count};
 use super::policy::{GrantArguments, LimitArguments};
 use super::sandbox_process;
 use crate::config::Folders;
 use crate::config::settings::{Isolation, Settings};
-use crate::diagnostic::{Diagnostic, Severity, shell_word};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::feature::catalog::Catalog;
 use crate::feature::descriptor::FeatureDescriptor;
 use crate::feature::grant::HostPolicy;
-use crate::feature::report::{ContributionName, FeatureInstallReport, SkippedContribution};
+use crate::feature::report::{ContributionName, FeatureInstallReport};
 use crate::limit::Limits;
 use crate::pod::session::Recovered;
 use crate::pod::{Pod, PodOptions};
@@ -224,42 +224,6 @@ pub(super) fn inactive(report: &FeatureInstallReport) -> Vec<Diagnostic> {
     skipped.sort_by_key(|skipped| matches!(skipped.contribution, ContributionName::Tool { .. }));
     let lost = skipped.into_iter().map(|skipped| softened(skipped.why.clone()));
     lost.chain(report.diagnostics.iter().cloned()).collect()
-}
-
-/// Tells what of a command's features does not run. What waits for a grant was withheld by whoever reads this,
-/// and is one line at each start; `peasy list` says what each waits for.
-pub(super) fn tell_inactive(catalog: &Catalog, paths: &[PathBuf], output: &mut Output) {
-    let (mut waiting, mut guards) = (0, "");
-    for report in catalog.reports() {
-        let (waits, others): (Vec<_>, Vec<_>) = inactive(report).into_iter().partition(is_withheld);
-        waiting += usize::from(!waits.is_empty());
-        let is_hook = |skipped: &SkippedContribution| {
-            matches!(skipped.contribution, ContributionName::Hook { .. })
-                && skipped.why.code.starts_with("grant/")
-        };
-        if report.skipped.iter().any(is_hook) {
-            guards = ", hooks among them";
-        }
-        others.iter().for_each(|problem| output.tell_picture(problem, None));
-    }
-    for problem in catalog.diagnostics() {
-        output.tell_picture(problem, None);
-    }
-    if waiting > 0 {
-        let wait = if waiting == 1 { "waits" } else { "wait" };
-        let words = paths.iter().map(|path| shell_word(&safe(&path.display().to_string())));
-        let list = ["peasy list".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ");
-        let features = count(waiting, "feature");
-        output.tell(format_args!(
-            "{} {features} {wait} for grants{guards}: `{list}`",
-            paint(WARN, "note:")
-        ));
-    }
-}
-
-/// Whether nothing is wrong but that a grant or trust was not given.
-fn is_withheld(problem: &Diagnostic) -> bool {
-    !problem.is_error() && problem.code.starts_with("grant/")
 }
 
 fn softened(mut problem: Diagnostic) -> Diagnostic {

@@ -15,8 +15,8 @@ mod slash;
 use super::ask::Asking;
 use super::output::{BOLD, DIM, Output, count, paint, safe};
 use super::reload::{Console, reloader};
-use super::workspace;
 use super::{Exit, IsolationArguments, PolicyArguments, refused_as_json, usage};
+use super::{waiting, workspace};
 use crate::config::chat::ChatSettings;
 use crate::diagnostic::Diagnostic;
 use crate::feature::call::Cancel;
@@ -166,7 +166,7 @@ fn execute(arguments: &ChatArguments, output: &mut Output) -> Result<Exit, Box<D
             output.tell_picture(problem, read.text_of(problem).as_deref());
         }
     }
-    workspace::tell_inactive(&catalog, &arguments.paths, output);
+    waiting::tell(&catalog, &arguments.paths, output);
     let pod = workspace::open_pod_of(&workspace, catalog, which.name(), secrets, output)?;
     let pod = Arc::new(pod);
     let (session, tally) = open(&pod, &which, &provider)?;
