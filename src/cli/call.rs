@@ -679,7 +679,7 @@ impl Call<'_> {
         if receipt.dropped_messages > 0 {
             let dropped =
                 count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
-            output.tell(format_args!("note: {dropped} went nowhere:"));
+            output.tell(format_args!("note: {dropped} went nowhere"));
             let catalog = self.pod.catalog();
             let report = catalog.report(&self.chosen.feature.id);
             for denial in report.into_iter().flat_map(|report| &report.denied) {

@@ -4,7 +4,7 @@ use super::graph::{Analysis, File, Program, Use, Used};
 use super::known::{Arities, Known, ModuleInfo};
 use super::walk::{Call, Method, Qualified, Receiver};
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::feature::capability::PodAct;
+use crate::feature::capability::{Audience, PodAct};
 use crate::feature::descriptor::CapabilityRequest;
 use crate::feature::hook::DecisionKind;
 use crate::script::host::{Access, Part, parts};
@@ -174,7 +174,8 @@ impl Resolver<'_, '_> {
             return match info.access {
                 Access::Everybody => problem,
                 Access::Granted | Access::Silent => {
-                    problem.help(format!("and request it: {}", request_line(module, None)))
+                    let part = parts(module, name).first().copied().flatten();
+                    problem.help(format!("and request it: {}", request_line(module, part)))
                 }
             };
         }
@@ -508,6 +509,7 @@ fn unknown_in_module<'a>(
 /// The line to add for a module.
 fn request_line(module: &str, part: Option<Part>) -> String {
     let capability = match module {
+        "notify" if part == Some(Part::To(Audience::Model)) => "notify:model",
         "notify" => "notify:user",
         "fs" if part == Some(Part::Writes) => "fs:write=GLOB",
         "fs" => "fs:read=GLOB",

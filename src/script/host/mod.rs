@@ -40,7 +40,7 @@ pub(crate) mod url;
 pub(crate) mod workitem;
 
 use crate::diagnostic::Diagnostic;
-use crate::feature::capability::{Capability, FsAccess, PodAct, Scoped, StoreAccess};
+use crate::feature::capability::{Audience, Capability, FsAccess, PodAct, Scoped, StoreAccess};
 use crate::feature::grant::grant_command;
 use crate::feature::id::{FeatureId, FeatureSource};
 use crate::script::frame::{self, Frame};
@@ -159,6 +159,8 @@ pub(crate) enum Part {
     Writes,
     /// It does this with sub-pods.
     Pod(PodAct),
+    /// It reaches these.
+    To(Audience),
 }
 
 impl Part {
@@ -175,6 +177,7 @@ impl Part {
                 self == Self::Reads || *access == StoreAccess::ReadWrite
             }
             Capability::Pod(act) => self == Self::Pod(*act),
+            Capability::Notify(audience) => self == Self::To(*audience),
             _ => true,
         }
     }
@@ -189,7 +192,11 @@ pub(crate) fn parts(module: &str, function: &str) -> &'static [Option<Part>] {
     const SPAWN: &[Option<Part>] = &[Some(Part::Pod(PodAct::Spawn))];
     const MESSAGE: &[Option<Part>] = &[Some(Part::Pod(PodAct::Message))];
     const RESTORE: &[Option<Part>] = &[Some(Part::Pod(PodAct::Restore))];
+    const MODEL: &[Option<Part>] = &[Some(Part::To(Audience::Model))];
+    const USER: &[Option<Part>] = &[Some(Part::To(Audience::User))];
     match (module, function) {
+        ("notify", "model") => MODEL,
+        ("notify", "user") => USER,
         ("pod", "start" | "stop") => SPAWN,
         ("pod", "restore") => RESTORE,
         ("pod", _) => MESSAGE,
