@@ -677,8 +677,7 @@ impl Call<'_> {
     /// What the call cost, where that was asked for, and what of it went nowhere.
     fn tell_cost(&self, receipt: &Receipt, output: &mut Output) {
         if receipt.dropped_messages > 0 {
-            let dropped =
-                count(usize::try_from(receipt.dropped_messages).unwrap_or(usize::MAX), "message");
+            let dropped = count(receipt.dropped_messages, "message");
             output.tell(format_args!("note: {dropped} went nowhere"));
             let catalog = self.pod.catalog();
             let report = catalog.report(&self.chosen.feature.id);

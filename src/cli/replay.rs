@@ -169,7 +169,7 @@ fn prove(
         let (line, problem) = (finding.line, safe(&finding.problem));
         output.say(format_args!("{} line {line}: {problem}", paint(BAD, "✗")));
     }
-    let calls = count(usize::try_from(verified.calls).unwrap_or(usize::MAX), "call");
+    let calls = count(verified.calls, "call");
     match (verified.is_sound(), number) {
         (false, _) => output.say(count(verified.findings.len(), "problem")),
         (true, Some(number)) => output.say(format_args!(

@@ -169,10 +169,7 @@ fn list(stores: &Stores, json: bool, output: &mut Output) -> Result<Exit, Box<Di
         return Ok(exit);
     }
     for StoreInfo { feature, root, keys, bytes, .. } in &listing.stores {
-        let amount = format!(
-            "{}, {bytes} bytes",
-            count(usize::try_from(*keys).unwrap_or(usize::MAX), "key")
-        );
+        let amount = format!("{}, {bytes} bytes", count(*keys, "key"));
         let root = paint(DIM, safe(&root.display().to_string()));
         output.say(format_args!("{}  {amount}  {root}", paint(BOLD, safe(feature))));
     }

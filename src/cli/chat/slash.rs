@@ -170,7 +170,7 @@ fn pods(chat: &Chat, output: &mut Output) {
     }
     for one in all {
         let failure = one.failure.map(|failure| format!("; {}", safe(&failure.message)));
-        let turns = count(usize::try_from(one.turns).unwrap_or(usize::MAX), "turn");
+        let turns = count(one.turns, "turn");
         let about =
             format!("{}, {turns}{}", one.state.name(), failure.as_deref().unwrap_or_default());
         row(output, &safe(below(chat, &one.session)), about);

@@ -212,10 +212,7 @@ fn sessions(folders: &Folders, all: &mut Findings) {
             Ok(found) if found.is_sound() => {
                 all.ok(
                     AREA,
-                    format!(
-                        "session `{name}`: {}, whole",
-                        super::count(usize::try_from(found.lines).unwrap_or(usize::MAX), "line")
-                    ),
+                    format!("session `{name}`: {}, whole", super::count(found.lines, "line")),
                 );
             }
             Ok(found) => {

@@ -114,8 +114,10 @@ struct Found {
 }
 
 /// The first two bytes of what [`SHAPES`] has no beginning for.
-const OTHERS: [&[u8; 2]; 11] =
-    [b":/", b"--", b"ey", b"be", b"bE", b"Be", b"BE", b"se", b"sE", b"Se", b"SE"];
+const OTHERS: [&[u8; 2]; 15] = [
+    b":/", b"--", b"ey", b"be", b"bE", b"Be", b"BE", b"se", b"sE", b"Se", b"SE", b"s_", b"S_",
+    b"s-", b"S-",
+];
 
 /// The bit of what [`OTHERS`] begin.
 const OTHER: u64 = 1 << 63;

@@ -16,8 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::private;
 use serde_json::Value;
 use std::fs::File;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why something cannot be done with a session.
